@@ -1,0 +1,107 @@
+"""The typed environment: every setting, its meaning and its default.
+
+Read once, by :func:`read_settings`; the rest of the house is given a :class:`Settings`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from jobchurn.errors import InvalidSettings
+
+Port = Annotated[int, Field(ge=1, le=65535)]
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Settings(BaseSettings):
+    """Settings, each read from the environment variable of the same name in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+
+    jobchurn_home: Path = Field(Path("var"), description="Where all run-time state lives.")
+    jobchurn_csv: Path | None = Field(
+        None, description="A data set of your own, used in place of the built-in one."
+    )
+
+    database_url: SecretStr | None = Field(
+        None, description="A PostgreSQL of your own (15 or newer); without it one is started here."
+    )
+    postgres_bin: Path | None = Field(
+        None, description="The folder of the PostgreSQL programs to use for the embedded database."
+    )
+    postgres_port: Port = Field(5433, description="The embedded PostgreSQL's port.")
+
+    api_host: str = Field("127.0.0.1", description="The address on which the API listens.")
+    api_port: Port = Field(8000, description="The API's port.")
+    webapp_port: Port = Field(8501, description="The web app's port.")
+    airflow_port: Port = Field(8080, description="Airflow's port.")
+    grafana_port: Port = Field(3000, description="Grafana's port (compose only).")
+    api_url: str | None = Field(
+        None, description="Where the API answers; by default this machine's, at its port."
+    )
+    api_public_url: str | None = Field(
+        None, description="The API's address as the readers of alerts reach it."
+    )
+    teams_webhook: SecretStr | None = Field(
+        None, description="The Teams Workflows webhook that alerts are posted to."
+    )
+
+    miss_cost: PositiveFloat = Field(
+        2.0, description="How many needless calls one missed positive costs; sets the threshold."
+    )
+    bad_ratio_medium: Share = Field(
+        0.10, description="From this share of bad rows on a file's criticality is medium."
+    )
+    bad_ratio_high: Share = Field(
+        0.50, description="From this share of bad rows on a file's criticality is high."
+    )
+
+    settle_seconds: float = Field(
+        1.0, ge=0, description="How long a file must have been unchanged before it is taken."
+    )
+    lease_seconds: PositiveFloat = Field(
+        120.0, description="How long a worker may be silent before its file is taken over."
+    )
+    max_records: PositiveInt = Field(100_000, description="The most records of one request.")
+    max_body_bytes: PositiveInt = Field(
+        64 * 1024 * 1024, description="The most bytes of one request's body."
+    )
+    start_files: PositiveInt = Field(
+        20, description="Into how many files the first start splits the data set."
+    )
+
+    @property
+    def home(self) -> Path:
+        """The absolute folder of all run-time state."""
+        return self.jobchurn_home.expanduser().absolute()
+
+    @property
+    def api_address(self) -> str:
+        """Where the API answers."""
+        return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
+
+    @property
+    def api_public_address(self) -> str:
+        """Where the API answers the readers of alerts."""
+        return (self.api_public_url or self.api_address).rstrip("/")
+
+
+def read_settings() -> Settings:
+    """The settings that the environment holds.
+
+    Raises:
+        InvalidSettings: a variable's value cannot be used; the message names each.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()
+        )
+        raise InvalidSettings(
+            f"The environment cannot be used: {wrong}.", "Correct or unset these variables."
+        ) from None
