@@ -1,8 +1,8 @@
 """Foreseen failures: each says what is wrong and what cures it.
 
 A class's first docstring line is its title; ``status`` is the HTTP status that the API answers
-with, ``exit_code`` what the command line ends with. Doors translate these and nothing else: whatever
-is not a :class:`JobchurnError` is a fault of ours and is shown as one.
+with, ``exit_code`` what the command line ends with. Doors translate these and nothing else:
+whatever is not a :class:`JobchurnError` is a fault of ours and is shown as one.
 """
 
 from __future__ import annotations

@@ -65,7 +65,7 @@ class Verdict:
         refusal: why the whole file is refused (it cannot be read), or ``None``.
         missing: required columns that the file lacks; then every row is bad.
         results: one per rule that was judged.
-        notes: what was noticed and accepted, in words (unknown levels, repeated ids, extra columns).
+        notes: what was noticed and accepted, in words: unknown levels, repeated ids and the like.
     """
 
     rows_total: int
