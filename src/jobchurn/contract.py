@@ -117,6 +117,8 @@ def shown(value: object, limit: int = 60) -> str:
     """A value as a person may read it: quoted, unprintable characters escaped, cut to ``limit``."""
     if value is None or value == "":
         return "blank"
+    if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to spell long ones
+        return f"an integer of {value.bit_length()} bits"
     text = ascii(value) if isinstance(value, str) and _CONTROL.search(value) else repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 

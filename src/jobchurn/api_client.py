@@ -1,0 +1,91 @@
+"""The API as the scheduled job calls it: one request per chunk of a file, safe to repeat."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import httpx
+
+from jobchurn.contract import Value
+from jobchurn.errors import InvalidRecords, ServiceUnreachable
+
+ATTEMPTS = 5
+"""How often a request is sent before it counts as failed."""
+
+_PASSING = {429, 502, 503, 504}
+
+
+class ApiPredictor:
+    """Predicts through ``POST /predict``; a ``flow.score.Predictor``.
+
+    Args:
+        address: the API's base address.
+        timeout: seconds that one answer may take.
+        pause: seconds before the first repetition; each further pause is twice the one before.
+    """
+
+    def __init__(self, address: str, *, timeout: float = 120, pause: float = 0.5) -> None:
+        self._client = httpx.Client(base_url=address, timeout=timeout, follow_redirects=False)
+        self._address = address
+        self._pause = pause
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._client.close()
+
+    def __call__(
+        self,
+        records: Sequence[Mapping[str, Value]],
+        *,
+        key: str,
+        run_id: str,
+        file: str,
+        first_row: int,
+    ) -> None:
+        """Predict ``records`` under an idempotency key; return once they are committed.
+
+        Raises:
+            ServiceUnreachable: the API gave no answer, however often it was asked.
+            InvalidRecords: the API refuses the request; the message is the API's own.
+        """
+        body = {
+            "records": list(records),
+            "source": "scheduled",
+            "lineage": {"run": run_id, "file": file, "first_row": first_row},
+        }
+        trouble = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                time.sleep(self._pause * 2 ** (attempt - 1))
+            try:
+                answer = self._client.post("/predict", json=body, headers={"Idempotency-Key": key})
+            except httpx.TransportError as error:
+                trouble = str(error) or type(error).__name__
+                continue
+            if answer.status_code == httpx.codes.OK:
+                return
+            trouble = f"{answer.status_code}: {_detail(answer)}"
+            if answer.status_code not in _PASSING:
+                raise InvalidRecords(f"The API refused {file}: {trouble}")
+        raise ServiceUnreachable(
+            f"The API at {self._address} did not predict {file}: {trouble}.",
+            "See `jobchurn status` and `jobchurn logs api`.",
+        )
+
+
+def _detail(answer: httpx.Response) -> str:
+    """What a problem document says, or the beginning of any other body."""
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]

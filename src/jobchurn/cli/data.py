@@ -1,0 +1,91 @@
+"""``jobchurn data …``: make, fetch and split data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobchurn.cli.show import note
+
+group = typer.Typer(no_args_is_help=True, help="Make, fetch and split data sets.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    app.add_typer(group, name="data")
+
+
+@group.command("synth")
+def synth(
+    rows: Annotated[int, typer.Option(min=1, help="How many rows to make.")] = 19_158,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same rows.")] = 0,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; by default the home's data set.")
+    ] = None,
+) -> None:
+    """Make the built-in data set: nobody's rows, with the patterns of real ones."""
+    from jobchurn import synth as synthesis
+    from jobchurn.files import Folders
+    from jobchurn.flow.dataset import DataFolder
+    from jobchurn.settings import read_settings
+
+    folders = Folders(read_settings().home)
+    target = out or DataFolder(folders.data).dataset
+    target.parent.mkdir(parents=True, exist_ok=True)
+    synthesis.write_csv(target, rows=rows, seed=seed)
+    note(f"{rows} rows made.")
+    typer.echo(target)
+
+
+@group.command("fetch")
+def fetch(
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file; by default the home's data set.")
+    ] = None,
+) -> None:
+    """Bring the published data set from OpenML (needs a network)."""
+    from jobchurn import wiring
+    from jobchurn.files import Folders
+    from jobchurn.flow import dataset
+    from jobchurn.settings import read_settings
+
+    folders = Folders(read_settings().home)
+    target = out or dataset.DataFolder(folders.data).dataset
+    target.parent.mkdir(parents=True, exist_ok=True)
+    rows = dataset.fetch(target, wiring.contract(), note)
+    note(f"{rows} rows fetched.")
+    typer.echo(target)
+
+
+@group.command("split")
+def split(
+    n_files: Annotated[
+        int | None, typer.Option("--n-files", "--n_files", help="Into how many raw files.")
+    ] = None,
+    error_rate: Annotated[
+        float, typer.Option("--error-rate", "--error_rate", help="The share of rows to damage.")
+    ] = 0.1,
+    seed: Annotated[int, typer.Option(help="The same seed splits the same way.")] = 0,
+) -> None:
+    """Set 70% of the data set aside to learn from; split the rest into raw files with errors."""
+    from jobchurn import wiring
+    from jobchurn.files import Folders
+    from jobchurn.flow import dataset
+    from jobchurn.settings import read_settings
+
+    settings = read_settings()
+    folders = Folders(settings.home)
+    folders.make()
+    manifest = dataset.set_aside_and_split(
+        settings,
+        folders,
+        wiring.contract(),
+        n_files=n_files or settings.start_files,
+        error_rate=error_rate,
+        seed=seed,
+        progress=note,
+    )
+    note(f"{len(manifest.files)} raw files written.")
+    typer.echo(folders.raw_data)

@@ -1,0 +1,26 @@
+"""How the command line shows things: notes on stderr, tables on stdout."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+
+def note(text: str) -> None:
+    """Tell the person what is going on, on stderr."""
+    typer.echo(text, err=True)
+
+
+def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on stdout; numbers to the right."""
+    listed = [tuple(row) for row in rows]
+    shown = Table(title=title, title_justify="left", header_style="bold")
+    for index, heading in enumerate(headings):
+        numeric = all(isinstance(row[index], int | float) for row in listed)
+        shown.add_column(heading, justify="right" if numeric and listed else "left")
+    for row in listed:
+        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+    Console().print(shown)

@@ -1,0 +1,137 @@
+"""``jobchurn ingest``, ``predict``, ``runs`` and ``db``: the daily work, by hand."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from jobchurn.cli.show import note, table
+
+database = typer.Typer(no_args_is_help=True, help="Look after the database.")
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("ingest")(ingest)
+    app.command("predict")(predict)
+    app.command("runs")(runs)
+    app.add_typer(database, name="db")
+
+
+def ingest(
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="CSV files; by default one raw file at random.")
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every raw file that is waiting.")] = False,
+) -> None:
+    """Judge files and route their rows to good or bad, as the ingestion DAG does."""
+    from jobchurn import wiring
+    from jobchurn.errors import InvalidRequest
+    from jobchurn.flow import ingest as flow
+
+    if files and all_:
+        raise InvalidRequest("Files and --all exclude each other.", "Give one of the two.")
+    with wiring.services() as services:
+        if all_:
+            done = 0
+            for run in flow.ingest_all(services, trigger="cli"):
+                note(told(run))
+                done += 1
+            note(f"{done} files ingested." if done else "No raw file is waiting.")
+            return
+        for file in files or [None]:
+            run = flow.ingest_one(services, trigger="cli", file=file)
+            note(told(run) if run else "No raw file is waiting.")
+
+
+def told(run: Any) -> str:
+    """A run in one line."""
+    if run.duplicate_of:
+        return f"{run.file}: the content of run {run.duplicate_of} again; nothing routed."
+    return (
+        f"{run.file}: {run.rows_valid} good and {run.rows_invalid} bad of {run.rows_total} rows, "
+        f"criticality {run.criticality}."
+    )
+
+
+def predict(
+    file: Annotated[Path | None, typer.Argument(help="A CSV file of your own.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where the answer goes; else to stdout.")
+    ] = None,
+    new: Annotated[
+        bool, typer.Option("--new", help="Every new good file, as the prediction DAG does.")
+    ] = False,
+) -> None:
+    """Predict a CSV file, or (--new) the good files that no prediction covers yet."""
+    from jobchurn import wiring
+    from jobchurn.errors import InvalidRequest, NotFound
+    from jobchurn.flow import score
+
+    if (file is None) == (not new):
+        raise InvalidRequest("Give either a file or --new.", "See `jobchurn predict --help`.")
+    with wiring.services() as services:
+        if file is None:
+            scored = list(score.score_new(services))
+            for one in scored:
+                note(f"{one.file}: {one.rows} rows predicted.")
+            if not scored:
+                note("No good file is new.")
+            return
+        if not file.is_file():
+            raise NotFound(f"There is no file {file}.", "Give the path of a CSV file.")
+        if out is None:
+            rows = score.predict_file(services, file, sys.stdout)
+        else:
+            with out.open("w", encoding="utf-8", newline="") as target:
+                rows = score.predict_file(services, file, target)
+        for reasons in list(rows.refused.values())[:20]:
+            note(f"row {reasons[0].row}: " + "; ".join(reason.message for reason in reasons))
+        note(f"{len(rows.records)} rows predicted, {len(rows.refused)} refused.")
+
+
+def runs(
+    as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="At most so many, newest first; by default all.")
+    ] = None,
+) -> None:
+    """List the ingestion runs, newest first."""
+    from jobchurn import wiring
+
+    with wiring.services() as services:
+        finished = services.store.runs.finished(limit=limit)
+    if as_json:
+        typer.echo(json.dumps([run.to_dict() for run in finished], indent=2))
+        return
+    table(
+        "Ingestion runs",
+        ("finished", "file", "by", "rows", "good", "bad", "criticality", "repeats"),
+        (
+            (
+                f"{run.finished_at:%Y-%m-%d %H:%M:%S}",
+                run.file,
+                run.trigger,
+                run.rows_total,
+                run.rows_valid,
+                run.rows_invalid,
+                run.criticality,
+                run.duplicate_of,
+            )
+            for run in finished
+        ),
+    )
+
+
+@database.command("migrate")
+def migrate() -> None:
+    """Bring the database's tables up to this version."""
+    from jobchurn import wiring
+
+    with wiring.services(migrate=False) as services:
+        services.store.migrate()
+    note("The tables are those of this version.")

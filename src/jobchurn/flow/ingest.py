@@ -1,0 +1,365 @@
+"""Ingest: a raw file arrives, is judged, and its rows are routed to good or bad.
+
+The steps are those of the ingestion DAG, and each can be repeated by anyone at any time::
+
+    read_data ─► validate_data ─► save_statistics ─┐
+                               ├► send_alerts ─────┼► finish
+                               └► split_and_save ──┘
+
+``read_data`` claims an arrival (a lease in the database) and moves the file into the run's work
+folder; ``validate_data`` leaves verdict and report there; the three steps after it write under the
+run's name; ``finish`` publishes all in one transaction and removes the work folder. Whatever is
+killed in between, the next caller of ``read_data`` takes the run up where it stands.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from jobchurn import files, quality, report
+from jobchurn.errors import DataUnusable, LeaseLost, NotFound
+from jobchurn.flow import alert, lease
+from jobchurn.flow.services import Services
+from jobchurn.policy import Criticality, criticality_of
+from jobchurn.store.arrivals import Claim
+from jobchurn.store.runs import Run
+from jobchurn.verdict import Reason, Verdict
+
+Progress = Callable[[str], None]
+_RAW, _VERDICT, _REPORT = "raw", "verdict.json", "report.html"
+
+
+@dataclass(frozen=True)
+class Routes:
+    """Where a run's files belong; ``None`` where there is nothing to write."""
+
+    good: Path | None
+    bad: Path | None
+    reasons: Path | None
+    report: Path
+
+
+def read_data(
+    services: Services, *, trigger: str, file: Path | None = None, holder: str | None = None
+) -> Claim | None:
+    """Claim one arrival: one left by a dead worker, else ``file``, else any raw file at random.
+
+    Returns:
+        The claim, its file safe in the run's work folder; ``None`` where nothing can be claimed.
+
+    Raises:
+        NotFound: ``file`` does not exist.
+        DataUnusable: ``file`` is no regular file, or of a name that is never opened.
+    """
+    holder = holder or lease.this_process()
+    _sweep(services)
+    while claim := services.store.arrivals.take_up(
+        holder, services.settings.lease_seconds, lease.is_dead
+    ):
+        if _secure(services, claim):
+            return claim
+    candidates = [_delivered(services, file)] if file else _settled(services)
+    random.shuffle(candidates)
+    for path in candidates:
+        claim = _claim(services, path, trigger, holder)
+        if claim is not None and _secure(services, claim):
+            return claim
+    return None
+
+
+def resume(services: Services, run_id: str, holder: str) -> Claim:
+    """The claim of a run that an earlier step began, for the step after it.
+
+    Raises:
+        NotFound: no such run is open.
+        LeaseLost: another living worker holds it.
+    """
+    return services.store.arrivals.find(
+        run_id, holder, services.settings.lease_seconds, lease.is_dead
+    )
+
+
+def validate_data(services: Services, claim: Claim) -> Verdict:
+    """Judge the file; leave verdict and report in the work folder."""
+    folder = _work(services, claim)
+    with lease.kept(services.store, claim, services.settings.lease_seconds):
+        sheet = files.cut(folder / _RAW, services.contract)
+        if sheet.refusal is not None:
+            verdict = Verdict(rows_total=sheet.rows, refusal=sheet.refusal, notes=sheet.notes)
+        else:
+            verdict = quality.judge(
+                sheet.columns,
+                services.contract,
+                rows=sheet.rows,
+                faults=sheet.faults,
+                missing=sheet.missing,
+                known_levels=services.registry.known_levels(),
+                notes=sheet.notes,
+            )
+        page = report.render(
+            verdict,
+            services.contract,
+            file=claim.name,
+            sha256=claim.sha256,
+            criticality=_criticality(services, verdict),
+            started_at=claim.started_at,
+            duplicate_of=claim.duplicate_of,
+        )
+        files.write_atomically(folder / _REPORT, page.encode())
+        # Last, so that a verdict in the folder means that the step is done.
+        files.write_atomically(folder / _VERDICT, verdict.to_json().encode())
+    return verdict
+
+
+def save_statistics(services: Services, claim: Claim) -> None:
+    """Keep the verdict's figures in the database, not yet published."""
+    verdict = staged_verdict(services, claim)
+    services.store.runs.save_statistics(claim, verdict, _criticality(services, verdict))
+
+
+def send_alerts(services: Services, claim: Claim) -> None:
+    """Tell people, where the file has problems that are worth it; a repeat was told already."""
+    if claim.duplicate_of is None:
+        verdict = staged_verdict(services, claim)
+        alert.send_alerts(services, claim, verdict, _criticality(services, verdict))
+
+
+def split_and_save(services: Services, claim: Claim) -> None:
+    """Write good rows, bad rows, their reasons and the report; a repeat routes nothing."""
+    verdict = staged_verdict(services, claim)
+    routes = routes_of(services, claim, verdict)
+    folder = _work(services, claim)
+    with lease.kept(services.store, claim, services.settings.lease_seconds):
+        if verdict.refusal is not None and routes.bad:
+            files.refuse(folder / _RAW, routes.bad)
+        elif routes.good or routes.bad:
+            sheet = files.cut(folder / _RAW, services.contract)
+            bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
+            files.route(sheet, bad, routes.good, routes.bad)
+        if routes.reasons:
+            files.write_atomically(routes.reasons, _reason_lines(verdict))
+        files.write_atomically(routes.report, (folder / _REPORT).read_bytes())
+        services.store.arrivals.check(claim)
+
+
+def finish(services: Services, claim: Claim) -> Run:
+    """Publish the run in one transaction; then nothing of it is left to do.
+
+    Raises:
+        DataUnusable: an earlier step has not written what it should have.
+    """
+    verdict = staged_verdict(services, claim)
+    routes = routes_of(services, claim, verdict)
+    written = [routes.good, routes.bad, routes.reasons, routes.report]
+    if missing := [path.name for path in written if path and not path.is_file()]:
+        raise DataUnusable(
+            f"Run {claim.run_id} cannot be published: {', '.join(missing)} was not written.",
+            "Repeat the step split_and_save of this run.",
+        )
+    run = services.store.runs.finish(
+        claim,
+        good=str(routes.good) if routes.good else None,
+        bad=str(routes.bad) if routes.bad else None,
+        reasons=str(routes.reasons) if routes.reasons else None,
+        report=str(routes.report),
+    )
+    shutil.rmtree(_work(services, claim))
+    return run
+
+
+def ingest(services: Services, claim: Claim) -> Run:
+    """Take a claimed arrival through all steps; those that are done already cost little."""
+    if not (_work(services, claim) / _VERDICT).exists():
+        validate_data(services, claim)
+    save_statistics(services, claim)
+    send_alerts(services, claim)
+    split_and_save(services, claim)
+    return finish(services, claim)
+
+
+def ingest_one(services: Services, *, trigger: str, file: Path | None = None) -> Run | None:
+    """One run as the DAG does it: ``file``, or one raw file at random; ``None`` if there is none.
+
+    A file that has just been written is waited for until it has settled. Runs that dead workers
+    left are finished first.
+    """
+    _await_settling(services, file)
+    wanted = files.sha256_of(file) if file and file.is_file() else None
+    while claim := read_data(services, trigger=trigger, file=file):
+        run = ingest(services, claim)
+        if file is None or claim.sha256 == wanted:
+            return run
+    return None
+
+
+def ingest_all(services: Services, *, trigger: str) -> Iterator[Run]:
+    """Run after run until no raw file is left that this worker may claim."""
+    while True:
+        _await_settling(services)
+        claim = read_data(services, trigger=trigger)
+        if claim is None:
+            return
+        try:
+            yield ingest(services, claim)
+        except LeaseLost:
+            continue  # another worker has it: nothing is lost, and nothing is left to do here
+
+
+def staged_verdict(services: Services, claim: Claim) -> Verdict:
+    """The verdict that ``validate_data`` left.
+
+    Raises:
+        DataUnusable: it left none.
+    """
+    path = _work(services, claim) / _VERDICT
+    try:
+        return Verdict.from_json(path.read_text())
+    except FileNotFoundError:
+        raise DataUnusable(
+            f"Run {claim.run_id} has not been validated.", "Repeat its step validate_data."
+        ) from None
+
+
+def routes_of(services: Services, claim: Claim, verdict: Verdict) -> Routes:
+    """Where the run's files belong: the same answer whenever it is asked."""
+    folders = services.folders
+    page = folders.reports / f"{claim.run_id}.html"
+    if claim.duplicate_of is not None:
+        return Routes(None, None, None, page)
+    name = services.store.runs.reserve_name(claim, files.shortened(claim.name))
+    bad = bool(verdict.rows_invalid) or verdict.refusal is not None
+    return Routes(
+        good=folders.good_data / name if verdict.rows_valid else None,
+        bad=folders.bad_data / name if bad else None,
+        reasons=folders.bad_data / f"{name}.reasons.jsonl" if bad else None,
+        report=page,
+    )
+
+
+def _criticality(services: Services, verdict: Verdict) -> Criticality:
+    settings = services.settings
+    return criticality_of(verdict, medium=settings.bad_ratio_medium, high=settings.bad_ratio_high)
+
+
+def _reason_lines(verdict: Verdict) -> Iterator[bytes]:
+    """One JSON object a line: whole-file reasons first, then row by row."""
+
+    def line(reason: Reason) -> bytes:
+        fields = {
+            "row": reason.row,
+            "column": reason.column,
+            "rule": reason.rule,
+            "text": reason.text,
+            "message": reason.message,
+            "repair": reason.repair,
+        }
+        return json.dumps(fields).encode() + b"\n"
+
+    if verdict.refusal is not None:
+        yield line(verdict.refusal)
+    for column in verdict.missing:
+        yield line(files.missing_column(column))
+    for reasons in verdict.bad.values():
+        yield from map(line, reasons)
+
+
+def _work(services: Services, claim: Claim) -> Path:
+    return services.folders.work / claim.run_id
+
+
+def _settled(services: Services) -> list[Path]:
+    wait = services.settings.settle_seconds
+    return [p for p in files.arriving(services.folders.raw_data) if files.settled(p, wait)]
+
+
+def _await_settling(services: Services, file: Path | None = None) -> None:
+    """Give files that have just been written the time to settle; one that grows on is left."""
+    wait = services.settings.settle_seconds
+    deadline = time.monotonic() + 3 * wait
+    while time.monotonic() < deadline:
+        waiting = [file] if file else files.arriving(services.folders.raw_data)
+        if all(files.settled(path, wait) for path in waiting):
+            return
+        time.sleep(wait / 5)
+
+
+def _delivered(services: Services, file: Path) -> Path:
+    """A file that a person names, as an arriving one: copied in unless it lies there already."""
+    folder = services.folders.raw_data
+    if not file.exists():
+        raise NotFound(f"There is no file {file}.", "Give the path of a CSV file.")
+    if not file.is_file():
+        raise DataUnusable(f"{file} is no regular file.", "Give the path of a CSV file.")
+    if not files.settled(file, services.settings.settle_seconds):
+        raise DataUnusable(f"{file} is still being written.", "Ingest it once it is complete.")
+    if file.absolute().parent.resolve() == folder.resolve():
+        return folder / file.name
+    copy = folder / file.name
+    if copy.exists() and files.sha256_of(copy) != files.sha256_of(file):
+        raise DataUnusable(
+            f"Another file of the name {file.name} waits in {folder}.",
+            "Ingest that one first, or give the file another name.",
+        )
+    files.copy(file, copy)
+    return copy
+
+
+def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim | None:
+    try:
+        status, digest = path.stat(), files.sha256_of(path)
+    except FileNotFoundError:  # another worker was faster
+        return None
+    return services.store.arrivals.claim(
+        name=path.name,
+        sha256=digest,
+        size=status.st_size,
+        inode=status.st_ino,
+        trigger=trigger,
+        holder=holder,
+        lease_seconds=services.settings.lease_seconds,
+    )
+
+
+def _secure(services: Services, claim: Claim) -> bool:
+    """Move a claimed file into the run's work folder; whether its content is the claimed one.
+
+    A file that was changed or taken away between its hash and the move is not what was claimed:
+    the claim is withdrawn, and what lies there is put back as a new arrival.
+    """
+    folder = _work(services, claim)
+    staged = folder / _RAW
+    if staged.exists():
+        return True
+    source = services.folders.raw_data / claim.name
+    folder.mkdir(parents=True, exist_ok=True)
+    moving = folder / f"{_RAW}.moving"
+    if not moving.exists():
+        try:
+            files.move(source, moving)
+        except FileNotFoundError:
+            _withdraw(services, claim)
+            return False
+    if files.sha256_of(moving) != claim.sha256:
+        files.put_back(moving, source)
+        _withdraw(services, claim)
+        return False
+    files.move(moving, staged)
+    return True
+
+
+def _withdraw(services: Services, claim: Claim) -> None:
+    services.store.arrivals.withdraw(claim)
+    shutil.rmtree(_work(services, claim), ignore_errors=True)
+
+
+def _sweep(services: Services) -> None:
+    """Remove what killed workers left of runs that were published or withdrawn."""
+    for folder in services.folders.work.iterdir():
+        if not services.store.arrivals.is_open(folder.name):
+            shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,129 @@
+"""Score: the good files that no prediction covers yet, and a person's own CSV file.
+
+A good file is scored in chunks, each under a key made of the file's content: whoever scores it
+again, after whatever was killed, gets the first answers back and stores nothing new.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Protocol
+
+from jobchurn import files
+from jobchurn.flow.predict import predict
+from jobchurn.flow.rows import Record, Rows, read_rows
+from jobchurn.flow.services import Services
+from jobchurn.store.predictions import GoodFile
+
+Progress = Callable[[str], None]
+
+
+class Predictor(Protocol):
+    """Predicts and keeps records of a good file, exactly once for each key."""
+
+    def __call__(
+        self, records: Sequence[Record], *, key: str, run_id: str, file: str, first_row: int
+    ) -> None:
+        """Return once the predictions are committed."""
+
+
+@dataclass(frozen=True)
+class Scored:
+    """A good file that is now predicted."""
+
+    file: str
+    rows: int
+
+
+def here(services: Services) -> Predictor:
+    """A predictor inside this process, with the champion of the moment."""
+
+    def predictor(
+        records: Sequence[Record], *, key: str, run_id: str, file: str, first_row: int
+    ) -> None:
+        predict(
+            services,
+            services.registry.champion(),
+            records,
+            source="scheduled",
+            key=key,
+            run_id=run_id,
+            file_name=file,
+            first_row=first_row,
+        )
+
+    return predictor
+
+
+def new_files(services: Services) -> list[GoodFile]:
+    """Good files of finished runs whose content no prediction covers, oldest first."""
+    return services.store.predictions.unpredicted()
+
+
+def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scored:
+    """Predict every row of a good file, then note its content as predicted."""
+    path = Path(good.path)
+    digest = files.sha256_of(path)
+    status = path.stat()
+    records = list(read_rows(path, services.contract).records.values())
+    size = services.settings.max_records
+    for first in range(0, len(records), size):
+        predictor(
+            records[first : first + size],
+            key=f"file:{digest}:{first // size}",
+            run_id=good.run_id,
+            file=path.name,
+            first_row=first + 1,
+        )
+    services.store.predictions.mark_predicted(
+        digest, name=path.name, mtime=status.st_mtime, rows=len(records), run_id=good.run_id
+    )
+    return Scored(path.name, len(records))
+
+
+def score_new(services: Services, predictor: Predictor | None = None) -> Iterator[Scored]:
+    """One run as the prediction DAG does it: every new good file, one after the other."""
+    predictor = predictor or here(services)
+    for good in new_files(services):
+        yield score_file(services, good, predictor)
+
+
+def predict_file(services: Services, path: Path, out: IO[str]) -> Rows:
+    """Predict a person's CSV file; write its rows, in order, with what was found to ``out``.
+
+    Every row comes back: with prediction and probability, or with the reasons why it was refused.
+    The predictions are kept, as all are. Values are written in canonical spelling; a text that a
+    spreadsheet would run as a formula gets an apostrophe.
+
+    Raises:
+        DataUnusable: the file cannot be read, or lacks a required column.
+        NoChampion: there is no model yet.
+    """
+    rows = read_rows(path, services.contract)
+    answer = predict(
+        services, services.registry.champion(), list(rows.records.values()), source="webapp"
+    )
+    answers = dict(zip(rows.records, answer.predictions, strict=True))
+    columns = rows.sheet.columns
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*columns, "prediction", "probability", "model_version", "refused_because"])
+    for row in range(1, rows.sheet.rows + 1):
+        if found := answers.get(row):
+            values = [_written(services, name, rows.records[row][name]) for name in columns]
+            writer.writerow(
+                [*values, found.prediction, found.probability, answer.model_version, ""]
+            )
+        else:
+            texts = [files.without_formula(cells[row - 1]) for cells in columns.values()]
+            reasons = "; ".join(reason.message for reason in rows.refused[row])
+            writer.writerow([*texts, "", "", "", files.without_formula(reasons)])
+    return rows
+
+
+def _written(services: Services, name: str, value: str | float | None) -> str:
+    column = services.contract[name]
+    text = column.write(value)
+    return text if column.is_numeric else files.without_formula(text)

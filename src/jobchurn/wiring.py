@@ -1,0 +1,54 @@
+"""Chooses the real things. Nothing happens at import; doors ask here and hand on what they get."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from jobchurn import postgres
+from jobchurn.contract import JOB_CHANGE, Contract
+from jobchurn.files import Folders
+from jobchurn.flow.services import Services
+from jobchurn.policy import DecisionPolicy
+from jobchurn.registry import Registry
+from jobchurn.settings import Settings, read_settings
+from jobchurn.store import Store
+
+
+def contract() -> Contract:
+    """The contract that this installation follows."""
+    return JOB_CHANGE
+
+
+def services_at(settings: Settings, database_url: str) -> Services:
+    """The services over a database that runs already; the caller closes ``services.store``."""
+    folders = Folders(settings.home)
+    folders.make()
+    store = Store.connect(database_url, contract())
+    return Services(
+        settings=settings,
+        contract=contract(),
+        folders=folders,
+        store=store,
+        registry=Registry(folders.models, store.models, contract()),
+        policy=DecisionPolicy(settings.miss_cost),
+    )
+
+
+@contextmanager
+def services(settings: Settings | None = None, *, migrate: bool = True) -> Iterator[Services]:
+    """The services for one command, their database started where none is given or running.
+
+    Args:
+        settings: the environment's by default.
+        migrate: bring the tables up to this version first, where they are not.
+    """
+    settings = settings or read_settings()
+    with postgres.serving(settings) as url:
+        chosen = services_at(settings, url)
+        try:
+            if migrate and chosen.store.missing():
+                chosen.store.migrate()
+            yield chosen
+        finally:
+            chosen.store.close()
