@@ -6,7 +6,7 @@ Read once, by :func:`read_settings`; the rest of the house is given a :class:`Se
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -48,6 +48,14 @@ class Settings(BaseSettings):
     )
     teams_webhook: SecretStr | None = Field(
         None, description="The Teams Workflows webhook that alerts are posted to."
+    )
+    alert_urls: SecretStr | None = Field(
+        None,
+        description="Further channels for alerts, as addresses of the library apprise "
+        "(slack://…, mailto://…), separated by blanks or commas.",
+    )
+    alert_criticality: Literal["low", "medium", "high"] = Field(
+        "low", description="From which criticality of a file on an alert is sent."
     )
 
     miss_cost: PositiveFloat = Field(
