@@ -1,0 +1,211 @@
+"""What an alert says, whichever channel carries it, and how foreign text is made harmless in it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from jobchurn.policy import Criticality
+from jobchurn.verdict import Verdict
+
+TOP_ISSUES = 8
+"""How many issues an alert lists; the report lists them all."""
+
+_NAME_LENGTH = 120
+_WORD_LENGTH = 60
+_LINK_LENGTH = 1000
+
+# Invisible, reordering and unassigned characters, by the first letters of Unicode's category:
+# controls (Cc), formats such as right-to-left overrides (Cf), surrogates (Cs), private use (Co),
+# unassigned (Cn), and the separators of lines and paragraphs (Zl, Zp).
+_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
+
+# What a chat client may take for more than text: mark-up and mentions of people, a date function of
+# Adaptive Cards, a Markdown link, an address. Their signs give way to others that look alike.
+_ACTIVE = (
+    ("<", "‹"),
+    (">", "›"),
+    ("@", "＠"),
+    ("{{", "{ {"),
+    ("${", "$ {"),
+    ("](", "] ("),
+    ("://", ":⁄⁄"),
+)
+_WEB_HOST = re.compile(r"\bwww\.", re.IGNORECASE)
+
+
+class Issue(NamedTuple):
+    """One rule that rows broke.
+
+    Attributes:
+        column: the column's name, or ``None`` for a rule about the file's structure.
+        rule: the rule.
+        rows: how many rows broke it.
+    """
+
+    column: str | None
+    rule: str
+    rows: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alert:
+    """What people are told about one file.
+
+    Attributes:
+        run_id: the ingestion run.
+        file: the raw file's name, as it came.
+        criticality: of the file.
+        rows_total, rows_invalid: its records, and those of them that are bad.
+        started_at: when the run began.
+        issues: what is wrong, most rows first.
+        refused: whether the file could not be read at all.
+        report: the address of the run's report, or ``None`` where it has none for these readers.
+    """
+
+    run_id: str
+    file: str
+    criticality: Criticality
+    rows_total: int
+    rows_invalid: int
+    started_at: datetime
+    issues: tuple[Issue, ...] = ()
+    refused: bool = False
+    report: str | None = None
+
+    @property
+    def headline(self) -> str:
+        """The matter in one sentence, in words of our own."""
+        if self.refused:
+            return f"{self.criticality.capitalize()}: a file could not be read"
+        verb = "is" if self.rows_invalid == 1 else "are"
+        noun = "row" if self.rows_total == 1 else "rows"
+        bad = f"{self.rows_invalid:,} of {self.rows_total:,} {noun} {verb} bad"
+        return f"{self.criticality.capitalize()}: {bad}"
+
+    @property
+    def share(self) -> str:
+        """The share of bad rows, in words; a refused file is bad altogether."""
+        if self.refused or not self.rows_total:
+            return "the whole file"
+        percent = 100 * self.rows_invalid / self.rows_total
+        shown = "under 0.1" if 0 < percent < 0.1 else f"{percent:.1f}"
+        return f"{self.rows_invalid:,} of {self.rows_total:,} ({shown}%)"
+
+    @property
+    def when(self) -> str:
+        """When the run began, for a reader."""
+        return f"{self.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
+
+    @property
+    def shown_file(self) -> str:
+        """The file's name, harmless and short enough to be read."""
+        return inert(self.file, _NAME_LENGTH)
+
+    @property
+    def shown_issues(self) -> tuple[Issue, ...]:
+        """The foremost issues, harmless and short enough to be read."""
+        return tuple(
+            Issue(
+                issue.column and inert(issue.column, _WORD_LENGTH),
+                inert(issue.rule, _WORD_LENGTH),
+                issue.rows,
+            )
+            for issue in self.issues[:TOP_ISSUES]
+        )
+
+    @property
+    def unlisted(self) -> str:
+        """A sentence about the issues that are not listed; empty where all are."""
+        more = len(self.issues) - TOP_ISSUES
+        return f"and {more:,} more; the report lists them all" if more > 0 else ""
+
+    @property
+    def link(self) -> str | None:
+        """The report's address, where it is one that a reader can be given."""
+        link = self.report or ""
+        plain = link.startswith(("https://", "http://")) and link.isascii() and link.isprintable()
+        return link if plain and " " not in link and len(link) <= _LINK_LENGTH else None
+
+    @property
+    def text(self) -> str:
+        """The alert as plain text of a few lines, for channels without tables."""
+        lines = [
+            f"File: {self.shown_file}",
+            f"Bad rows: {self.share}",
+            f"Run: {inert(self.run_id, _WORD_LENGTH)}, begun {self.when}",
+        ]
+        lines += [
+            f"- {issue.column or 'structure'}: {issue.rule}, {rows_of(issue)}"
+            for issue in self.shown_issues
+        ]
+        lines += [self.unlisted] if self.unlisted else []
+        lines += [f"Report: {self.link}"] if self.link else []
+        return "\n".join(lines)
+
+
+def alert_of(
+    verdict: Verdict,
+    *,
+    run_id: str,
+    file: str,
+    criticality: Criticality,
+    started_at: datetime,
+    report: str | None = None,
+) -> Alert:
+    """What to tell people about a file that was judged."""
+    return Alert(
+        run_id=run_id,
+        file=file,
+        criticality=criticality,
+        rows_total=verdict.rows_total,
+        rows_invalid=verdict.rows_invalid,
+        started_at=started_at,
+        issues=tuple(_issues(verdict)),
+        refused=verdict.refusal is not None,
+        report=report,
+    )
+
+
+def rows_of(issue: Issue) -> str:
+    """How many rows an issue concerns, in words."""
+    return "1 row" if issue.rows == 1 else f"{issue.rows:,} rows"
+
+
+def inert(text: str, limit: int) -> str:
+    """Foreign text that no chat client, mail reader or log takes for more than text.
+
+    Characters that cannot be seen or that turn the direction of text are spelt out; signs that
+    mark links, mentions, mark-up or functions give way to ones that look alike; the rest is cut to
+    ``limit`` characters. Emphasis in Markdown is left to the channel: it alone knows its dialect.
+    """
+    # Cut first, so that a text of megabytes costs no more than a name.
+    shown = "".join(map(_visible, text[: limit + 1]))
+    for active, harmless in _ACTIVE:
+        shown = shown.replace(active, harmless)
+    shown = _WEB_HOST.sub(lambda found: f"{found[0][:-1]}․", shown)
+    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
+
+
+def _visible(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return " "
+    return ascii(character)[1:-1] if category in _HIDDEN else character
+
+
+def _issues(verdict: Verdict) -> Sequence[Issue]:
+    """Each rule that was broken, the one that most rows broke first."""
+    if verdict.refusal is not None:
+        return [Issue(verdict.refusal.column, verdict.refusal.rule, verdict.rows_total)]
+    rows = Counter(
+        (reason.column, reason.rule) for reasons in verdict.bad.values() for reason in reasons
+    )
+    missing = [Issue(column, "missing column", verdict.rows_total) for column in verdict.missing]
+    broken = [Issue(column, rule, count) for (column, rule), count in rows.items()]
+    return missing + sorted(broken, key=lambda i: (-i.rows, i.column or "", i.rule))

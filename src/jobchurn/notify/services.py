@@ -1,0 +1,108 @@
+"""Slack, e-mail and every other channel that the library ``apprise`` knows, by address."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from functools import cache
+from typing import Any
+
+from jobchurn.errors import InvalidSettings
+from jobchurn.notify.alert import Alert, inert
+from jobchurn.notify.channels import Delivery, Sender
+from jobchurn.notify.secret import kept_secret
+from jobchurn.notify.teams import TeamsSender
+from jobchurn.policy import Criticality
+
+_SHOWN = 200
+_COMPLAINTS = ("WARNING", "ERROR", "CRITICAL")
+_ADDRESS = re.compile(r"([a-z][a-z0-9]*)://\S+", re.IGNORECASE)
+
+
+class AppriseSender:
+    """One channel by its address (``slack://…``, ``mailto://…``), which is a secret.
+
+    Args:
+        url: the address, as apprise's documentation of the service has it.
+        channel: the channel's name.
+    """
+
+    def __init__(self, url: str, channel: str) -> None:
+        self._url = url
+        self.channel = channel
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.channel})"
+
+    def send(self, alert: Alert) -> Delivery:
+        """Send the alert as plain text, which apprise escapes as the service needs."""
+        # Here, since it takes most of a second to load and only files with problems need it.
+        import apprise  # noqa: PLC0415
+
+        kinds = apprise.NotifyType
+        with kept_secret(self._url) as masked:
+            service = apprise.Apprise.instantiate(self._url, asset=_asset())
+            if service is None:
+                return Delivery(self.channel, ok=False, error="apprise does not take this address")
+            service.redirects = False  # even where the address itself asks for them
+            carrier = apprise.Apprise()
+            carrier.add(service)
+            result = carrier.notify(
+                title=f"{alert.headline} in {alert.shown_file}",
+                body=alert.text,
+                notify_type=kinds.FAILURE
+                if alert.criticality is Criticality.HIGH
+                else kinds.WARNING,
+                body_format=apprise.NotifyFormat.TEXT,
+            )
+            if result:
+                return Delivery(self.channel, ok=True)
+            said = " ".join(e.message for e in result.logs() if e.level in _COMPLAINTS)
+            error = inert(masked(" ".join(said.split())), _SHOWN)
+            return Delivery(self.channel, ok=False, error=error or "the service refused it")
+
+
+def senders_of(teams_webhook: str | None, alert_urls: str | None) -> list[Sender]:
+    """The channels that two settings ask for.
+
+    Args:
+        teams_webhook: a Teams Workflows webhook.
+        alert_urls: addresses that apprise knows, separated by blanks or commas; a comma inside of
+            an address (two recipients of a mail, say) is part of it.
+
+    Raises:
+        InvalidSettings: an address is none; the message does not show it.
+    """
+    senders: list[Sender] = [TeamsSender(teams_webhook)] if teams_webhook else []
+    taken = Counter(sender.channel for sender in senders)
+    addresses = re.split(r"[\s,]+(?=[A-Za-z][A-Za-z0-9]*://)", (alert_urls or "").strip(" ,\t\n"))
+    for number, address in enumerate(filter(None, addresses), 1):
+        scheme = _ADDRESS.fullmatch(address)
+        if scheme is None:
+            raise InvalidSettings(
+                f"ALERT_URLS: number {number} is not an address such as slack://… or mailto://….",
+                "Write the addresses as apprise's documentation has them, separated by blanks.",
+            )
+        channel = scheme[1].lower()
+        taken[channel] += 1
+        name = channel if taken[channel] == 1 else f"{channel}-{taken[channel]}"
+        senders.append(AppriseSender(address, name))
+    return senders
+
+
+@cache
+def _asset() -> Any:
+    import apprise  # noqa: PLC0415
+
+    return apprise.AppriseAsset(
+        app_id="jobchurn",
+        app_desc="jobchurn alerts",
+        app_url="",
+        image_url_mask="",  # no pictures that a reader's client would fetch from elsewhere
+        image_url_logo="",
+        async_mode=False,
+        http_redirects=False,
+        secure_logging=True,
+        service_timeout=0,  # the notifier bounds the time of all channels together
+        storage_mode="memory",
+    )
