@@ -138,7 +138,7 @@ class Alert:
         lines = [
             f"File: {self.shown_file}",
             f"Bad rows: {self.share}",
-            f"Run: {inert(self.run_id, _WORD_LENGTH)}, begun {self.when}",
+            f"Run: {self.run_id}, begun {self.when}",
         ]
         lines += [
             f"- {issue.column or 'structure'}: {issue.rule}, {rows_of(issue)}"
