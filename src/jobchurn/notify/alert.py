@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple, Self
 
 from jobchurn.policy import Criticality
 from jobchurn.verdict import Verdict
@@ -147,6 +147,32 @@ class Alert:
         lines += [self.unlisted] if self.unlisted else []
         lines += [f"Report: {self.link}"] if self.link else []
         return "\n".join(lines)
+
+    def to_body(self) -> dict[str, Any]:
+        """The alert in JSON's types, to be sent again later; the file's name as it is shown."""
+        return {
+            "run_id": self.run_id,
+            "file": self.shown_file,
+            "criticality": self.criticality.value,
+            "rows_total": self.rows_total,
+            "rows_invalid": self.rows_invalid,
+            "started_at": self.started_at.isoformat(),
+            "issues": [list(issue) for issue in self.issues],
+            "refused": self.refused,
+            "report": self.report,
+        }
+
+    @classmethod
+    def from_body(cls, body: Mapping[str, Any]) -> Self:
+        """The alert that :meth:`to_body` wrote."""
+        return cls(
+            **dict(body)
+            | {
+                "criticality": Criticality(body["criticality"]),
+                "started_at": datetime.fromisoformat(body["started_at"]),
+                "issues": tuple(Issue(*issue) for issue in body["issues"]),
+            }
+        )
 
 
 def alert_of(

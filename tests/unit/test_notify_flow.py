@@ -1,0 +1,188 @@
+"""The flow of alerts: recorded before they are sent, sent once, retried where that failed."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+
+from jobchurn.flow.alert import retry_alerts, send_alerts
+from jobchurn.notify import Alert, Delivery, Notifier
+from jobchurn.policy import Criticality
+from jobchurn.settings import Settings
+from jobchurn.store.alerts import Alert as Recorded
+from jobchurn.verdict import Reason, Verdict
+
+CREATED = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+CLAIM = SimpleNamespace(
+    run_id="20261124T073000-3f9a2c", name="raw\udcff.csv", started_at=CREATED, duplicate_of=None
+)
+VERDICT = Verdict(rows_total=4, bad={2: (Reason(2, "hours", "range", "-1", "too small"),)})
+
+
+class Book:
+    """The ``alerts`` table, in memory."""
+
+    def __init__(self):
+        self.rows = {}
+
+    def record(self, **fields):
+        json.dumps(fields["body"]).encode("utf-8")  # as the database must be able to keep it
+        for row in self.rows.values():
+            if (row.run_id, row.channel) == (fields["run_id"], fields["channel"]):
+                return row
+        row = Recorded(
+            id=len(self.rows) + 1,
+            **{"status": "pending"} | fields,
+            attempts=0,
+            last_error=None,
+            created_at=CREATED,
+            delivered_at=None,
+        )
+        self.rows[row.id] = row
+        return row
+
+    def pending(self, max_attempts=10):
+        waiting = ("pending", "failed")
+        return [r for r in self.rows.values() if r.status in waiting and r.attempts < max_attempts]
+
+    def delivered(self, alert_id):
+        self.rows[alert_id] = dataclasses.replace(self.rows[alert_id], status="delivered")
+
+    def failed(self, alert_id, error):
+        row = self.rows[alert_id]
+        self.rows[alert_id] = dataclasses.replace(
+            row, status="failed", attempts=row.attempts + 1, last_error=error
+        )
+
+
+class Channel:
+    def __init__(self, channel, *, works=True):
+        self.channel, self.works, self.sent = channel, works, []
+
+    def send(self, alert):
+        self.sent.append(alert)
+        if self.works:
+            return Delivery(self.channel, ok=True, status=202)
+        return Delivery(self.channel, ok=False, status=500, error="HTTP 500")
+
+
+def services_with(*channels, minimum=Criticality.LOW, book=None):
+    return SimpleNamespace(
+        settings=Settings(api_public_url="https://jobs.example/"),
+        store=SimpleNamespace(alerts=book or Book()),
+        notifier=Notifier(channels, minimum),
+    )
+
+
+def test_each_channel_is_told_once_and_the_table_knows():
+    teams, mail = Channel("teams"), Channel("mailto")
+    services = services_with(teams, mail)
+    send_alerts(services, CLAIM, VERDICT, Criticality.MEDIUM)
+    send_alerts(services, CLAIM, VERDICT, Criticality.MEDIUM)
+    assert [len(teams.sent), len(mail.sent)] == [1, 1]
+    (alert,) = teams.sent
+    assert alert.report == "https://jobs.example/reports/20261124T073000-3f9a2c.html"
+    assert alert.headline == "Medium: 1 of 4 rows is bad"
+    rows = services.store.alerts.rows.values()
+    assert [(r.channel, r.status, r.severity, r.title) for r in rows] == [
+        ("teams", "delivered", "medium", "Medium: 1 of 4 rows is bad"),
+        ("mailto", "delivered", "medium", "Medium: 1 of 4 rows is bad"),
+    ]
+
+
+@pytest.mark.parametrize("criticality", [Criticality.NONE, Criticality.LOW])
+def test_a_file_below_the_set_criticality_alerts_nobody_and_leaves_no_row(criticality):
+    teams = Channel("teams")
+    services = services_with(teams, minimum=Criticality.MEDIUM)
+    assert send_alerts(services, CLAIM, VERDICT, criticality) == []
+    assert not teams.sent
+    assert not services.store.alerts.rows
+
+
+def test_without_channels_nothing_is_recorded():
+    services = services_with()
+    assert send_alerts(services, CLAIM, VERDICT, Criticality.HIGH) == []
+    assert not services.store.alerts.rows
+
+
+def test_a_failed_channel_is_recorded_and_a_repeat_asks_it_alone():
+    teams, mail = Channel("teams", works=False), Channel("mailto")
+    services = services_with(teams, mail)
+    send_alerts(services, CLAIM, VERDICT, Criticality.HIGH)
+    failed = services.store.alerts.rows[1]
+    assert (failed.status, failed.attempts, failed.last_error) == ("failed", 1, "HTTP 500")
+    teams.works = True
+    send_alerts(services, CLAIM, VERDICT, Criticality.HIGH)
+    assert [len(teams.sent), len(mail.sent)] == [2, 1]
+    assert services.store.alerts.rows[1].status == "delivered"
+
+
+def test_a_retry_waits_twice_as_long_after_each_try_and_says_the_same():
+    teams = Channel("teams", works=False)
+    services = services_with(teams)
+    send_alerts(services, CLAIM, VERDICT, Criticality.HIGH)
+    assert retry_alerts(services, CREATED + timedelta(seconds=59)) == []
+    assert len(retry_alerts(services, CREATED + timedelta(seconds=60))) == 1
+    assert retry_alerts(services, CREATED + timedelta(seconds=119)) == []
+    teams.works = True
+    assert retry_alerts(services, CREATED + timedelta(seconds=120)) == [
+        Delivery("teams", ok=True, status=202)
+    ]
+    assert retry_alerts(services, CREATED + timedelta(days=1)) == []
+    first, *_, last = teams.sent
+    assert last == dataclasses.replace(first, file=r"raw\udcff.csv")
+    assert last.text == first.text
+
+
+def test_an_alert_left_by_a_killed_worker_is_sent_by_the_next():
+    book = Book()
+    killed = services_with(Channel("teams"), book=book)
+    alert = Alert(
+        run_id="r",
+        file="f",
+        criticality=Criticality.LOW,
+        rows_total=1,
+        rows_invalid=1,
+        started_at=CREATED,
+    )
+    killed.store.alerts.record(
+        run_id="r",
+        kind="file",
+        severity="low",
+        title="t",
+        body=alert.to_body(),
+        channel="teams",
+    )
+    teams = Channel("teams")
+    retry_alerts(services_with(teams, book=book), CREATED + timedelta(seconds=30))
+    assert teams.sent == [alert]
+
+
+def test_a_channel_that_fails_is_asked_once_in_a_round_of_retries():
+    teams = Channel("teams", works=False)
+    services = services_with(teams)
+    for number in range(3):
+        claim = SimpleNamespace(**vars(CLAIM) | {"run_id": f"r{number}"})
+        send_alerts(services, claim, VERDICT, Criticality.HIGH)
+    assert len(retry_alerts(services, CREATED + timedelta(hours=1))) == 1
+    assert len(teams.sent) == 4
+
+
+def test_an_alert_for_a_channel_that_was_taken_away_comes_to_rest():
+    services = services_with(Channel("teams", works=False))
+    send_alerts(services, CLAIM, VERDICT, Criticality.HIGH)
+    without = services_with(book=services.store.alerts)
+    for _ in range(20):
+        retry_alerts(without, CREATED + timedelta(days=9))
+    row = services.store.alerts.rows[1]
+    assert (row.attempts, row.last_error) == (10, "this channel is no longer set up")
+
+
+def test_alerts_of_other_kinds_are_left_to_others():
+    services = services_with(Channel("teams"))
+    services.store.alerts.record(
+        run_id=None, kind="drift", severity="high", title="t", body={}, channel="teams"
+    )
+    assert retry_alerts(services, CREATED + timedelta(days=1)) == []
