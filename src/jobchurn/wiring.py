@@ -9,7 +9,8 @@ from jobchurn import postgres
 from jobchurn.contract import JOB_CHANGE, Contract
 from jobchurn.files import Folders
 from jobchurn.flow.services import Services
-from jobchurn.policy import DecisionPolicy
+from jobchurn.notify import Notifier, senders_of
+from jobchurn.policy import Criticality, DecisionPolicy
 from jobchurn.registry import Registry
 from jobchurn.settings import Settings, read_settings
 from jobchurn.store import Store
@@ -18,6 +19,22 @@ from jobchurn.store import Store
 def contract() -> Contract:
     """The contract that this installation follows."""
     return JOB_CHANGE
+
+
+def notifier(settings: Settings) -> Notifier:
+    """The channels for alerts that the settings name.
+
+    Raises:
+        InvalidSettings: an address is none.
+    """
+    teams, others = settings.teams_webhook, settings.alert_urls
+    return Notifier(
+        senders_of(
+            teams.get_secret_value() if teams else None,
+            others.get_secret_value() if others else None,
+        ),
+        Criticality(settings.alert_criticality),
+    )
 
 
 def services_at(settings: Settings, database_url: str) -> Services:
@@ -32,6 +49,7 @@ def services_at(settings: Settings, database_url: str) -> Services:
         store=store,
         registry=Registry(folders.models, store.models, contract()),
         policy=DecisionPolicy(settings.miss_cost),
+        notifier=notifier(settings),
     )
 
 
