@@ -34,7 +34,7 @@ from jobchurn.contract import (
     Violation,
     shown,
 )
-from jobchurn.verdict import Reason, RuleResult, Verdict
+from jobchurn.verdict import Reason, RuleResult, StructureRule, Verdict
 
 # It is read once, when Great Expectations is imported.
 os.environ["GX_ANALYTICS_ENABLED"] = "false"
@@ -54,9 +54,6 @@ if TYPE_CHECKING:
     from great_expectations.core.batch_definition import BatchDefinition
     from great_expectations.core.expectation_validation_result import ExpectationValidationResult
     from great_expectations.expectations.expectation import Expectation
-
-MISSING_COLUMN = "missing column"
-"""The rule that a file breaks which lacks a required column; ``files`` finds it."""
 
 TEXT_LIMIT = 200
 """The most characters of an offending text that a verdict keeps."""
@@ -145,9 +142,7 @@ def _bounds(column: Column) -> dict[str, Any]:
     """
     bounds: dict[str, Any] = {}
     for side, bound, step in (("min", column.minimum, -1), ("max", column.maximum, 1)):
-        if bound is None:
-            continue
-        if float(bound) == bound:
+        if bound is None or float(bound) == bound:
             bounds[f"{side}_value"] = bound
         elif column.kind is Kind.INTEGER and float(bound + step) == bound + step:
             bounds |= {f"{side}_value": bound + step, f"strict_{side}": True}
@@ -267,7 +262,7 @@ def judge(
         if column.name in columns
     ]
     structure = [
-        *(RuleResult(name, MISSING_COLUMN, None, rows, rows) for name in missing),
+        *(RuleResult(name, StructureRule.MISSING_COLUMN, None, rows, rows) for name in missing),
         *(
             RuleResult(None, rule, None, rows, failed)
             for rule, failed in Counter(reason.rule for reason in faults.values()).items()
