@@ -9,7 +9,38 @@ from __future__ import annotations
 import dataclasses
 import json
 from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any, Self
+
+
+class StructureRule(StrEnum):
+    """The rules of bytes and structure; ``contract.Rule`` has those of values.
+
+    Whoever breaks one of the first block is refused as a whole file; of the second, all rows are
+    bad; of the third, one record is.
+    """
+
+    EMPTY = "empty file"
+    COMPRESSED = "compressed"
+    BINARY = "binary"
+    NO_HEADER = "no header"
+    HEADER_CASE = "header case"
+    DELIMITER = "delimiter"
+    REPEATED_NAME = "repeated name"
+    TOO_MANY_COLUMNS = "too many columns"
+
+    MISSING_COLUMN = "missing column"
+
+    NUL = "nul"
+    TOO_FEW_CELLS = "too few cells"
+    TOO_MANY_CELLS = "too many cells"
+    CELL_SIZE = "cell size"
+    REPEATED_HEADER = "repeated header"
+
+    ENCODING = "encoding"
+    """Of a record, or, where it is the header's, of the whole file; so with the quotes."""
+    UNCLOSED_QUOTE = "unclosed quote"
+    STRAY_QUOTE = "stray quote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +51,7 @@ class Reason:
         row: the record's number in the file, from 1, the header not counted; ``None`` where the
             reason holds for the whole file.
         column: the column's name, or ``None`` where the reason is about the record's structure.
-        rule: the rule that is broken: one of ``contract.Rule`` or ``files.StructureRule``.
+        rule: the rule that is broken: one of ``contract.Rule`` or :class:`StructureRule`.
         text: the offending text as it came, cut to a length fit to be shown.
         message: what is wrong, in words.
         repair: the text that was likely meant, or ``None``.

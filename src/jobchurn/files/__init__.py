@@ -1,0 +1,45 @@
+"""Files as bytes: find them, cut them into records, judge their structure, route, all atomic.
+
+What is written here is whole or absent, and survives a crash; what is read here never makes a
+reader fail, whatever it holds.
+"""
+
+from jobchurn.files.atomic import copy, move, put_back, sweep, write_atomically
+from jobchurn.files.cells import spliced, without
+from jobchurn.files.cut import MAX_CELL_BYTES, Sheet, cut, cut_bytes
+from jobchurn.files.folders import Folders, arriving, open_regular, settled, sha256_of
+from jobchurn.files.formula import without_formula
+from jobchurn.files.names import free_name, from_printable, printable, shortened
+from jobchurn.files.route import refuse, route
+from jobchurn.files.scan import MAX_COLUMNS
+from jobchurn.files.structure import missing_column
+from jobchurn.verdict import StructureRule
+
+__all__ = [
+    "MAX_CELL_BYTES",
+    "MAX_COLUMNS",
+    "Folders",
+    "Sheet",
+    "StructureRule",
+    "arriving",
+    "copy",
+    "cut",
+    "cut_bytes",
+    "free_name",
+    "from_printable",
+    "missing_column",
+    "move",
+    "open_regular",
+    "printable",
+    "put_back",
+    "refuse",
+    "route",
+    "settled",
+    "sha256_of",
+    "shortened",
+    "spliced",
+    "sweep",
+    "without",
+    "without_formula",
+    "write_atomically",
+]

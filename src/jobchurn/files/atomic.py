@@ -1,0 +1,120 @@
+"""Files written, moved and removed so that nobody ever sees half of one, whatever fails when."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from errno import EXDEV
+from pathlib import Path
+
+from jobchurn.files.folders import open_regular
+from jobchurn.files.names import free_name
+
+_PIECE = 1024 * 1024
+
+
+def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
+    """Write a file whole or not at all: a temporary file beside it, fsync, rename, fsync of both.
+
+    It replaces what lies there. Once this returns, the file survives a crash of the machine.
+
+    Raises:
+        OSError: the file cannot be written; then nothing is left behind, and what lay there lies
+            there still.
+    """
+    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    try:
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
+        with os.fdopen(descriptor, "wb") as file:
+            for piece in (content,) if isinstance(content, bytes) else content:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):  # the failure itself is what the caller should hear of
+            temporary.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+def copy(source: Path, destination: Path) -> None:
+    """Copy a regular file's bytes, atomically.
+
+    Raises:
+        OSError: one of them cannot be read or written.
+        DataUnusable: the source is no regular file.
+    """
+    write_atomically(destination, _pieces(source))
+
+
+def move(source: Path, destination: Path) -> None:
+    """Move a file, onto another file system too; it replaces what lies there.
+
+    Raises:
+        FileNotFoundError: there is no such file (any more).
+    """
+    try:
+        source.replace(destination)
+    except OSError as error:
+        if error.errno != EXDEV:
+            raise
+        copy(source, destination)
+        source.unlink()
+    _sync(destination.parent)
+    _sync(source.parent)
+
+
+def put_back(source: Path, destination: Path) -> Path:
+    """Move a file back to where it came from, beside whatever has come there since.
+
+    Returns:
+        Where it lies: ``destination``, or there under a name that was free.
+    """
+    while True:
+        name = free_name(
+            destination.name, lambda name: os.path.lexists(destination.with_name(name))
+        )
+        place = destination.with_name(name)
+        try:
+            place.hardlink_to(source)  # unlike a rename, this replaces nothing
+        except FileExistsError:
+            continue
+        source.unlink()
+        _sync(place.parent)
+        _sync(source.parent)
+        return place
+
+
+def sweep(folder: Path, seconds: float = 3600.0) -> int:
+    """Remove temporary files that killed writers left in a folder; return how many.
+
+    Args:
+        folder: where files are written.
+        seconds: for how long a file must not have been written to, to be taken for abandoned.
+    """
+    removed = 0
+    for path in folder.glob(".*.tmp"):
+        with suppress(FileNotFoundError):  # its writer lives, or another sweeper was faster
+            if time.time() - path.lstat().st_mtime >= seconds:
+                path.unlink()
+                removed += 1
+    return removed
+
+
+def _pieces(source: Path) -> Iterator[bytes]:
+    with open_regular(source) as file:
+        while piece := file.read(_PIECE):
+            yield piece
+
+
+def _sync(folder: Path) -> None:
+    """Make a folder's entries survive a crash of the machine."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

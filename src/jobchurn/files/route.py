@@ -1,0 +1,55 @@
+"""Route: a cut file's records go to good or bad, byte for byte as they came."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Iterator
+from itertools import groupby
+from pathlib import Path
+
+from jobchurn.files.atomic import copy, write_atomically
+from jobchurn.files.cut import Sheet
+
+
+def route(sheet: Sheet, bad: Container[int], good: Path | None, bad_path: Path | None) -> None:
+    """Write the header and the good records to one file, the header and the bad ones to another.
+
+    Each record goes to exactly one of them, in the order of the file, its bytes untouched. Written
+    one after the other, each atomically: to repeat it does no harm.
+
+    Args:
+        sheet: the cut file.
+        bad: the rows that are bad, from 1.
+        good: where good records belong; ``None`` where there are none.
+        bad_path: where bad records belong; ``None`` where there are none.
+
+    Raises:
+        ValueError: a record would go nowhere, or the file is refused as a whole.
+        OSError: a file cannot be written.
+    """
+    if sheet.refusal is not None:
+        raise ValueError("a refused file has no records to route")
+    rows = range(1, sheet.rows + 1)
+    for place, is_bad in ((good, False), (bad_path, True)):
+        if place is None and any((row in bad) is is_bad for row in rows):
+            raise ValueError(f"{'bad' if is_bad else 'good'} records have nowhere to go")
+    for place, is_bad in ((good, False), (bad_path, True)):
+        if place is not None:
+            write_atomically(place, _pieces(sheet, bad, is_bad))
+
+
+def refuse(source: Path, bad_path: Path) -> None:
+    """Write a whole file to bad, byte for byte.
+
+    Raises:
+        OSError: a file cannot be read or written.
+    """
+    copy(source, bad_path)
+
+
+def _pieces(sheet: Sheet, bad: Container[int], wanted: bool) -> Iterator[bytes]:
+    """The header, then each run of neighbouring records in one piece."""
+    yield sheet.head
+    for is_bad, run in groupby(range(1, sheet.rows + 1), key=lambda row: row in bad):
+        if is_bad is wanted:
+            rows = list(run)
+            yield sheet.data[sheet.starts[rows[0] - 1] : sheet.starts[rows[-1]]]
