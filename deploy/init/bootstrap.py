@@ -1,0 +1,22 @@
+"""Gives an empty home its data, its raw files and its first model, as ``jobchurn up`` does."""
+
+from __future__ import annotations
+
+import sys
+
+from jobchurn import wiring
+from jobchurn.flow import start
+
+
+def main() -> None:
+    """Make what is absent."""
+    with wiring.services() as services:
+        start.prepare(services, _tell)
+
+
+def _tell(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""Makes the secrets of the containers, each once, in one folder per reader.
+
+Every folder is a volume that is mounted only where it is read. A file is named as the variable that
+``deploy/entrypoint.sh`` makes of it. Running this again changes nothing, save that the well-known
+passwords of a demonstration (``DEMO=1``) go when the demonstration is over.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+USER = "admin"
+PRIVATE = 0o600
+FOR_ANOTHER_USER = 0o444
+"""Of images that run as a user of their own: whoever has the volume may read it."""
+
+
+def main(root: Path, *, demo: bool) -> None:
+    """Make what is missing."""
+    postgres = root / "postgres"
+    _once(postgres / "POSTGRES_PASSWORD", _password(), FOR_ANOTHER_USER)
+
+    database = f"postgresql://jobchurn:{_password()}@postgres:5432/jobchurn"
+    _once(root / "app" / "DATABASE_URL", database)
+
+    airflow = root / "airflow"
+    connection = f"postgresql+psycopg://airflow:{_password()}@postgres:5432/airflow"
+    kept = _once(airflow / "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", connection)
+    _once(
+        airflow / "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN_ASYNC",
+        kept.replace("+psycopg:", "+psycopg_async:", 1),
+    )
+    fernet = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+    _once(airflow / "AIRFLOW__CORE__FERNET_KEY", fernet)
+    _once(airflow / "AIRFLOW__API__SECRET_KEY", secrets.token_urlsafe(32))
+    _once(airflow / "AIRFLOW__API_AUTH__JWT_SECRET", secrets.token_urlsafe(64))
+    _sign_in(airflow / "passwords.json", "Airflow", demo=demo)
+
+    grafana = root / "grafana"
+    _once(grafana / "GRAFANA_DATABASE_PASSWORD", _password(), FOR_ANOTHER_USER)
+    _sign_in(grafana / "GF_SECURITY_ADMIN_PASSWORD", "Grafana", demo=demo)
+
+
+def _password() -> str:
+    """128 bits in letters that need no quoting in an address."""
+    return secrets.token_hex(16)
+
+
+def _once(path: Path, content: str, mode: int = PRIVATE) -> str:
+    """The file's content, made where there is none."""
+    if not path.exists():
+        _write(path, content, mode)
+    return path.read_text(encoding="utf-8")
+
+
+def _write(path: Path, content: str, mode: int) -> None:
+    fresh = path.with_name(f".{path.name}")
+    fresh.unlink(missing_ok=True)
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+    fresh.chmod(mode)
+    fresh.replace(path)
+
+
+def _sign_in(path: Path, service: str, *, demo: bool) -> None:
+    """The password with which a person signs in; a generated one is told once, here."""
+    as_json = path.suffix == ".json"
+    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    well_known = json.dumps({USER: USER}) if as_json else USER
+    if demo:
+        wanted = well_known
+    elif known and known.strip() != well_known:
+        return
+    else:
+        password = secrets.token_urlsafe(12)
+        wanted = json.dumps({USER: password}) if as_json else password
+        sys.stdout.write(f"{service}: sign in as {USER} with {password}\n")
+    if known.strip() != wanted:
+        _write(path, wanted, PRIVATE if as_json else FOR_ANOTHER_USER)
+
+
+if __name__ == "__main__":
+    main(Path("/secrets"), demo=os.environ.get("DEMO") == "1")
