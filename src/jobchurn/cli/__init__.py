@@ -1,4 +1,4 @@
-"""The terminal's door: translates words into calls of ``flow`` and ``stack``, and answers into text.
+"""The terminal's door: words become calls of ``flow`` and ``stack``, and answers become text.
 
 Results go to stdout, everything else to stderr. A foreseen failure ends with one sentence, its cure
 and an exit code of its own; whatever else happens is a fault of ours and shows its traceback.

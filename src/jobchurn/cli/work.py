@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobchurn.cli.show import note, table
+
+if TYPE_CHECKING:
+    from jobchurn.store.runs import Run
 
 database = typer.Typer(no_args_is_help=True, help="Look after the database.")
 
@@ -48,7 +52,7 @@ def ingest(
             note(told(run) if run else "No raw file is waiting.")
 
 
-def told(run: Any) -> str:
+def told(run: Run) -> str:
     """A run in one line."""
     if run.duplicate_of:
         return f"{run.file}: the content of run {run.duplicate_of} again; nothing routed."
@@ -108,6 +112,11 @@ def runs(
     if as_json:
         typer.echo(json.dumps([run.to_dict() for run in finished], indent=2))
         return
+    runs_table(finished)
+
+
+def runs_table(finished: Sequence[Run]) -> None:
+    """Print runs as a table."""
     table(
         "Ingestion runs",
         ("finished", "file", "by", "rows", "good", "bad", "criticality", "repeats"),

@@ -59,8 +59,13 @@ def read_data(
     """
     holder = holder or lease.this_process()
     _sweep(services)
+
+    def is_left(other: str) -> bool:
+        # What this holder has of an earlier try is its own to go on with.
+        return other == holder or lease.is_dead(other)
+
     while claim := services.store.arrivals.take_up(
-        holder, services.settings.lease_seconds, lease.is_dead
+        holder, services.settings.lease_seconds, is_left
     ):
         if _secure(services, claim):
             return claim
@@ -283,8 +288,8 @@ def _await_settling(services: Services, file: Path | None = None) -> None:
     wait = services.settings.settle_seconds
     deadline = time.monotonic() + 3 * wait
     while time.monotonic() < deadline:
-        waiting = [file] if file else files.arriving(services.folders.raw_data)
-        if all(files.settled(path, wait) for path in waiting):
+        named = [file] if file else files.arriving(services.folders.raw_data)
+        if all(files.settled(path, wait) for path in named if path.exists()):
             return
         time.sleep(wait / 5)
 
