@@ -20,7 +20,7 @@ import numpy as np
 from jobchurn.contract import Contract
 from jobchurn.files.cells import spans
 from jobchurn.files.folders import open_regular
-from jobchurn.files.header import Header, header_of, refusal_of_bytes, refusal_of_first_bytes
+from jobchurn.files.header import Header, header_of, refusal_of_bytes
 from jobchurn.files.scan import BOM, Offsets, Records, scan
 from jobchurn.files.structure import fault, refusal
 from jobchurn.verdict import Reason, StructureRule
@@ -115,10 +115,8 @@ def cut_bytes(data: bytes, contract: Contract) -> Sheet:
             data, refusal(StructureRule.EMPTY, data, "The file holds nothing but blank lines.")
         )
     line = data[records.starts[0] : records.ends[0]].rstrip(b"\r\n")
-    header = header_of(line, records.broken.get(0), contract)
+    header = header_of(line, records.broken.get(0), contract, data)
     if isinstance(header, Reason):
-        if header.rule == StructureRule.NO_HEADER:
-            header = refusal_of_first_bytes(data) or header
         return _refused(data, header)
     faults = _faults(data, records)
     columns, repeats = _columns(data, records, header, faults)
@@ -282,7 +280,7 @@ def _notes(data: bytes, records: Records, repeats: int) -> Iterator[str]:
     if not data.endswith((b"\n", b"\r")):
         yield "The last line has no line end: the file may have been cut off."
     if repeats:
-        yield f"{_counted(repeats, 'row')} repeat another byte for byte."
+        yield f"Byte for byte the same as another: {_counted(repeats, 'row')}."
 
 
 def _line_ends(data: bytes, records: Records) -> dict[str, int]:

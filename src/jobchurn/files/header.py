@@ -66,20 +66,23 @@ def refusal_of_bytes(data: bytes) -> Reason | None:
     return None
 
 
-def header_of(line: bytes, broken: StructureRule | None, contract: Contract) -> Header | Reason:
+def header_of(
+    line: bytes, broken: StructureRule | None, contract: Contract, data: bytes
+) -> Header | Reason:
     """The header's names, or why the file is refused for them.
 
     Args:
         line: the header's record, without byte order mark and line end.
         broken: the rule of quotes or cells that it breaks.
         contract: whose names are looked for.
+        data: the file's bytes, whose first tell text from what is none.
     """
     try:
         text = line.decode()
     except UnicodeDecodeError:
-        return _unreadable(line, contract)
+        return _unreadable(line, contract, data)
     if "\0" in text:
-        return _unreadable(line, contract)
+        return _unreadable(line, contract, data)
     if broken is StructureRule.TOO_MANY_CELLS or line.count(b",") >= MAX_COLUMNS:
         return refusal(
             StructureRule.TOO_MANY_COLUMNS,
@@ -94,19 +97,7 @@ def header_of(line: bytes, broken: StructureRule | None, contract: Contract) -> 
             rule, line, f"The header cannot be read: {rule}. Write quotes around whole names only."
         )
     names = tuple(plain(line[start:stop].decode()) for start, stop in places)
-    return _refusal_of_names(names, text, contract) or _accepted(names, contract)
-
-
-def refusal_of_first_bytes(data: bytes) -> Reason | None:
-    """Why content without any known name in its header is no text at all."""
-    sample = data[:_SAMPLE]
-    try:
-        codecs.getincrementaldecoder("utf-8")().decode(sample)
-    except UnicodeDecodeError:
-        is_text = False
-    else:
-        is_text = not _NOT_IN_TEXT.search(sample)
-    return None if is_text else _binary(sample)
+    return _refusal_of_names(names, text, contract, data) or _accepted(names, contract)
 
 
 def plain(name: str) -> str:
@@ -114,23 +105,28 @@ def plain(name: str) -> str:
     return name.strip().strip('"').strip()
 
 
-def _unreadable(line: bytes, contract: Contract) -> Reason:
+def _unreadable(line: bytes, contract: Contract, data: bytes) -> Reason:
     """Why a header is refused that is no UTF-8 or holds a NUL."""
     names = {plain(name) for name in line.replace(b"\0", b"").decode(errors="replace").split(",")}
-    if b"\0" in line and _meant(names, contract):
+    is_known = bool(_meant(names, contract))
+    if is_known and 3 * line.count(b"\0") > len(line):
         return _not_utf_8(line, "UTF-16")
-    if _NOT_IN_TEXT.search(line):
+    if b"\0" in line or (not is_known and _is_binary(data)):
         return _binary(line)
     return _not_utf_8(line, "not UTF-8")
 
 
-def _refusal_of_names(names: tuple[str, ...], text: str, contract: Contract) -> Reason | None:
+def _refusal_of_names(
+    names: tuple[str, ...], text: str, contract: Contract, data: bytes
+) -> Reason | None:
     meant = _meant(names, contract)
     wanted = {column.name for column in contract.required or contract.columns}
     if not wanted & set(meant.values()):
+        if _is_binary(data):
+            return _binary(text.encode())
         return _other_delimiter(text, contract) or _no_header(names, text, contract)
     if another_case := {n: m for n, m in meant.items() if n != m and m not in names}:
-        likely = ", ".join(f"{quoted(m)} for {quoted(n)}" for n, m in another_case.items())
+        likely = _listed([f"{m} for {quoted(n)}" for n, m in another_case.items()])
         return refusal(
             StructureRule.HEADER_CASE,
             ", ".join(another_case).encode(),
@@ -141,10 +137,9 @@ def _refusal_of_names(names: tuple[str, ...], text: str, contract: Contract) -> 
         return refusal(
             StructureRule.REPEATED_NAME,
             ", ".join(twice).encode(),
-            f"The header names a column more than once: {_listed(twice)}. Leave one of each.",
+            f"The header names a column more than once: {_listed(list(map(quoted, twice)))}. "
+            "Leave one of each.",
         )
-    if not wanted & set(names):
-        return _no_header(names, text, contract)
     return None
 
 
@@ -156,6 +151,10 @@ def _meant(names: Iterable[str], contract: Contract) -> dict[str, str]:
         for name in names
         if name.casefold() in folded
     }
+
+
+def _is_binary(data: bytes) -> bool:
+    return _NOT_IN_TEXT.search(data[:_SAMPLE]) is not None
 
 
 def _other_delimiter(text: str, contract: Contract) -> Reason | None:
@@ -215,4 +214,4 @@ def _binary(raw: bytes) -> Reason:
 
 def _listed(names: list[str]) -> str:
     more = f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else ""
-    return ", ".join(quoted(name) for name in names[:_LISTED]) + more
+    return ", ".join(names[:_LISTED]) + more
