@@ -70,11 +70,44 @@ class TooLarge(InvalidRequest):
     status = 413
 
 
+class UnsupportedMediaType(InvalidRequest):
+    """The body is not in a form that is taken."""
+
+    status = 415
+
+
+class TooSlow(InvalidRequest):
+    """The body did not arrive in time."""
+
+    status = 408
+
+
 class NotFound(JobchurnError):
     """There is no such thing."""
 
     status = 404
     exit_code = 2
+
+
+class Overloaded(JobchurnError):
+    """More is asked than can be served at once."""
+
+    status = 503
+    exit_code = 3
+
+
+class NotReady(JobchurnError):
+    """The service is not ready."""
+
+    status = 503
+    exit_code = 3
+
+
+class NotInstalled(JobchurnError):
+    """A part that this needs is not installed."""
+
+    status = 501
+    exit_code = 3
 
 
 class NoChampion(JobchurnError):
@@ -121,6 +154,12 @@ class ContractMismatch(JobchurnError):
     """Two sides follow different contracts."""
 
     status = 503
+    exit_code = 4
+
+
+class ContractUnusable(JobchurnError):
+    """The contract cannot be stored."""
+
     exit_code = 4
 
 

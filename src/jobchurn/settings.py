@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = Field(
         64 * 1024 * 1024, description="The most bytes of one request's body."
     )
+    api_threads: PositiveInt = Field(
+        8, description="How many requests the API works on at once; each may hold a connection."
+    )
+    api_waiting: PositiveInt = Field(
+        128, description="How many further requests may wait; more are asked to come back later."
+    )
     start_files: PositiveInt = Field(
         20, description="Into how many files the first start splits the data set."
     )

@@ -1,0 +1,52 @@
+"""What holds for every request: a number, headers that keep browsers from guessing, an answer."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+from starlette.datastructures import MutableHeaders
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from jobchurn.api.problems import answer_unforeseen
+
+log = logging.getLogger(__name__)
+
+
+class EveryRequest:
+    """Wraps the application; pure ASGI, so that answers stream through it."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        number = secrets.token_hex(8)
+        scope.setdefault("state", {})["number"] = number
+        begun = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-ID"] = number
+                headers["X-Content-Type-Options"] = "nosniff"
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_with_headers)
+        except ClientDisconnect:
+            log.info("request %s: the client left before it was answered", number)
+        except Exception:
+            # The path is shown quoted: it may hold whatever a client can send.
+            log.exception("request %s: %s %r", number, scope["method"], scope["path"])
+            if begun:
+                raise  # the server cuts the connection, and the client sees that it was cut
+            response = answer_unforeseen(Request(scope))
+            await response(scope, receive, send_with_headers)

@@ -1,0 +1,65 @@
+"""The OpenAPI document: FastAPI knows the endpoints, the contract knows the records."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from jobchurn.api.envelope import PredictRequest
+from jobchurn.api.problems import Problem
+from jobchurn.api.schema import Schema, example_of, features_of, record_of
+from jobchurn.contract import Contract
+
+_REF = "#/components/schemas/{model}"
+
+_INTRODUCTION = """\
+Predicts whether a {subject} {positive}, keeps every prediction, and shows what arrived.
+
+Failures are problem documents (RFC 9457): each says what is wrong and what cures it.
+"""
+
+
+def describe(app: FastAPI, contract: Contract, *, most_records: int) -> None:
+    """Have ``app`` describe itself, its records by the contract."""
+
+    def document() -> dict[str, Any]:
+        if not app.openapi_schema:
+            app.openapi_schema = _document(app, contract, most_records)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way
+
+
+def _document(app: FastAPI, contract: Contract, most_records: int) -> dict[str, Any]:
+    document = get_openapi(
+        title=app.title,
+        version=app.version,
+        summary=app.summary,
+        description=_INTRODUCTION.format(subject=contract.subject, positive=contract.positive),
+        routes=app.routes,
+    )
+    schemas: dict[str, Schema] = document["components"]["schemas"]
+    schemas["Record"] = record_of(contract)
+    schemas["Features"] = features_of(contract)
+    schemas |= _with_definitions(Problem) | _with_definitions(PredictRequest)
+    request = schemas["PredictRequest"]
+    request["properties"]["records"] |= {
+        "items": {"$ref": _REF.format(model="Record")},
+        "maxItems": most_records,
+    }
+    request["examples"] = [{"records": [example_of(contract)], "source": "webapp"}]
+    for answer in ("PredictAnswer", "ExplainAnswer"):
+        schemas[answer]["properties"]["features"]["items"] = {"$ref": _REF.format(model="Features")}
+    schemas["PastPrediction"]["properties"]["features"] = {"$ref": _REF.format(model="Features")}
+    # FastAPI describes refused parameters in a form of its own; here they are problems.
+    schemas.pop("HTTPValidationError", None)
+    schemas.pop("ValidationError", None)
+    return document
+
+
+def _with_definitions(model: type[Any]) -> dict[str, Schema]:
+    """A model's schema as a component, and those that it refers to."""
+    schema: Schema = model.model_json_schema(ref_template=_REF)
+    return {**schema.pop("$defs", {}), model.__name__: schema}

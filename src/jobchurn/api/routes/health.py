@@ -1,0 +1,81 @@
+"""``GET /`` lists the endpoints; ``/health`` and ``/ready`` say how the service is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from jobchurn.api.door import Door, TheDoor, answered
+from jobchurn.api.problems import documented
+from jobchurn.errors import NoChampion, NotReady
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: str = Field(examples=["ok"])
+
+
+class Readiness(BaseModel):
+    """The service can do its work."""
+
+    status: str = Field(examples=["ready"])
+    model_version: str = Field(description="The model in charge.")
+    contract: str = Field(description="The fingerprint of the contract.")
+
+
+@router.get("/", summary="List the endpoints")
+async def index(request: Request) -> dict[str, list[str]]:
+    """Method and path of every endpoint."""
+    document = request.app.openapi()
+    return {
+        "endpoints": [
+            f"{method.upper()} {path}"
+            for path, operations in document["paths"].items()
+            for method in operations
+        ]
+        + ["GET /openapi.json"]
+    }
+
+
+@router.get("/health", summary="Say that the process lives", response_model=Health)
+async def health() -> Response:
+    """Answers for as long as the process lives, whatever it depends on."""
+    return answered({"status": "ok"})
+
+
+@router.get(
+    "/ready",
+    summary="Say whether predictions can be had",
+    response_model=Readiness,
+    responses=documented(503),
+)
+async def ready(door: TheDoor) -> Response:
+    """Names what is missing otherwise: the model in charge, the database, its tables."""
+    return answered(await door.workers.run(_readiness, door))
+
+
+def _readiness(door: Door) -> dict[str, str]:
+    missing = door.services.store.missing()
+    version = ""
+    try:
+        version = door.champion.model.version
+    except NoChampion as error:
+        missing.append(error.message)
+    if door.leaving:
+        missing.append("The process is about to end.")
+    if missing:
+        raise NotReady(
+            " ".join(missing),
+            "See `jobchurn status` and `jobchurn doctor`.",
+            {"missing": missing},
+        )
+    return {
+        "status": "ready",
+        "model_version": version,
+        "contract": door.services.contract.fingerprint,
+    }

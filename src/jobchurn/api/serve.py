@@ -1,0 +1,95 @@
+"""Serves the application until it is asked to end, and then ends in time.
+
+On SIGTERM ``/ready`` says so first, for whoever spreads requests over several processes; then
+nothing new is let in, what is under way is answered, and the process ends. What cannot be answered
+in time is cut: whatever it was writing is one transaction, so nothing is left half done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from types import FrameType
+
+import uvicorn
+
+from jobchurn import wiring
+from jobchurn.api.app import create_app
+from jobchurn.api.door import Door
+from jobchurn.errors import JobchurnError
+from jobchurn.flow.services import Services
+from jobchurn.settings import read_settings
+
+UNREADY_SECONDS = 0.5
+"""How long ``/ready`` says that the process is about to end before nothing new is let in."""
+
+ANSWERING_SECONDS = 7
+"""How long what is under way may then take to be answered."""
+
+END_SECONDS = 9.5
+"""How long after the signal the process ends at the latest, whatever hangs."""
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which says that it is leaving before it leaves."""
+
+    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+        super().__init__(config)
+        self._door = door
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve until a signal asks to end."""
+        self._loop = asyncio.get_running_loop()
+        await super().serve(sockets)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        """Leave in steps on the first signal; on a second one at once."""
+        if self._door.leaving:
+            self.should_exit = self.force_exit = True
+            return
+        self._door.leaving = True
+        last = threading.Timer(END_SECONDS, os._exit, (1,))
+        last.daemon = True
+        last.start()
+        if sig == signal.SIGTERM and self._loop is not None:
+            self._loop.call_soon_threadsafe(self._loop.call_later, UNREADY_SECONDS, self._leave)
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        self.should_exit = True
+
+
+def serve(services: Services) -> None:
+    """Serve the API at the address that the settings give, until a signal asks to end."""
+    app = create_app(services)
+    config = uvicorn.Config(
+        app,
+        host=services.settings.api_host,
+        port=services.settings.api_port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=ANSWERING_SECONDS,
+    )
+    Server(config, app.state.door).run()
+
+
+def main() -> int:
+    """Serve with the environment's settings; the exit code of the process."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    try:
+        with wiring.services(read_settings()) as services:
+            serve(services)
+    except JobchurnError as error:
+        sys.stderr.write(f"jobchurn: {error}\n")
+        return error.exit_code
+    return 0

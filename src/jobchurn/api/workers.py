@@ -1,0 +1,53 @@
+"""Threads for what blocks (scoring, the database): a bounded number, and a bounded queue."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import ParamSpec, TypeVar
+
+from jobchurn.errors import Overloaded
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Workers:
+    """Runs functions off the event loop.
+
+    Args:
+        threads: how many run at once.
+        waiting: how many more may wait for a thread.
+    """
+
+    def __init__(self, threads: int, waiting: int) -> None:
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="api")
+        self._places = threading.Semaphore(threads + waiting)
+
+    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``function`` returns.
+
+        Raises:
+            Overloaded: as many are running and waiting as may.
+        """
+        if not self._places.acquire(blocking=False):
+            raise Overloaded(
+                "More requests are waiting than can be served.", "Send it again in a moment."
+            )
+        context = contextvars.copy_context()
+        try:
+            running = self._pool.submit(context.run, partial(function, *args, **kwargs))
+        except BaseException:
+            self._places.release()
+            raise
+        # A request that is given up leaves its thread at work: the place is free when that ends.
+        running.add_done_callback(lambda _: self._places.release())
+        return await asyncio.wrap_future(running)
+
+    def stop(self) -> None:
+        """Take nothing more on; what runs is left to end, what waits is dropped."""
+        self._pool.shutdown(wait=False, cancel_futures=True)

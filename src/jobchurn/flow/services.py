@@ -1,0 +1,36 @@
+"""What the flow works with, chosen by ``wiring`` and handed to every verb."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from jobchurn.contract import Contract
+from jobchurn.files import Folders
+from jobchurn.notify import Notifier
+from jobchurn.policy import DecisionPolicy
+from jobchurn.registry import Registry
+from jobchurn.settings import Settings
+from jobchurn.store import Store
+
+
+@dataclass(frozen=True)
+class Services:
+    """The real things, or a test's.
+
+    Attributes:
+        settings: the typed environment.
+        contract: what the data promises.
+        folders: where files lie.
+        store: the database.
+        registry: the model versions.
+        policy: where a probability becomes a decision.
+        notifier: who is told about files with problems; by default nobody.
+    """
+
+    settings: Settings
+    contract: Contract
+    folders: Folders
+    store: Store
+    registry: Registry
+    policy: DecisionPolicy
+    notifier: Notifier = field(default_factory=Notifier)

@@ -1,0 +1,416 @@
+"""The application over doubles: what it makes of failures, loads and changes behind it."""
+
+import asyncio
+import logging
+import threading
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from starlette.testclient import TestClient
+
+from jobchurn.api import create_app
+from jobchurn.api.champion import Champion
+from jobchurn.api.schema import example_of
+from jobchurn.api.workers import Workers
+from jobchurn.contract import JOB_CHANGE
+from jobchurn.errors import DatabaseUnreachable, ModelCorrupt, NoChampion, Overloaded
+from jobchurn.flow.services import Services
+from jobchurn.policy import DecisionPolicy
+from jobchurn.settings import Settings
+
+RECORD = example_of(JOB_CHANGE)
+DOWN = DatabaseUnreachable("The database does not answer.", "Start it.")
+
+
+class Model:
+    def __init__(self, version):
+        self.version = version
+
+    def probabilities(self, records):
+        return np.full(len(records), 0.4)
+
+
+class Models:
+    """Which model is in charge, or the trouble with finding out."""
+
+    def __init__(self, version="lgbm-1"):
+        self.version = version
+        self.trouble = None
+
+    def champion(self):
+        if self.trouble:
+            raise self.trouble
+        return self.version
+
+
+class Registry:
+    def __init__(self):
+        self.broken = set()
+
+    def load(self, version):
+        if version in self.broken:
+            raise ModelCorrupt(f"{version} is not what was registered.")
+        return Model(version)
+
+
+class Predictions:
+    def __init__(self):
+        self.write = None
+
+
+@pytest.fixture
+def services(tmp_path):
+    store = SimpleNamespace(models=Models(), predictions=Predictions(), missing=list)
+    return Services(
+        settings=Settings(max_body_bytes=20_000, max_records=50, api_threads=2, api_waiting=1),
+        contract=JOB_CHANGE,
+        folders=SimpleNamespace(reports=tmp_path),
+        store=store,
+        registry=Registry(),
+        policy=DecisionPolicy(2),
+    )
+
+
+@pytest.fixture
+def client(services):
+    with TestClient(create_app(services), raise_server_exceptions=False) as client:
+        yield client
+
+
+def problem_of(response, status):
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    problem = response.json()
+    assert problem["status"] == status
+    assert problem["type"].startswith("urn:jobchurn:problem:")
+    assert {"title", "detail", "cure"} <= problem.keys()
+    return problem
+
+
+def test_the_index_lists_the_endpoints(client):
+    endpoints = client.get("/").json()["endpoints"]
+    assert {"GET /health", "GET /ready", "POST /predict", "POST /explain", "GET /model"} <= set(
+        endpoints
+    )
+
+
+def test_every_answer_is_numbered_and_is_not_to_be_guessed_or_kept(client):
+    first, second = client.get("/health"), client.get("/nowhere")
+    assert first.json() == {"status": "ok"}
+    assert first.headers["x-request-id"] != second.headers["x-request-id"]
+    assert second.json()["request_id"] == second.headers["x-request-id"]
+    for answer in (first, second):
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["cache-control"] == "no-store"
+
+
+def test_what_does_not_exist_is_a_problem_document(client):
+    assert "GET /" in problem_of(client.get("/nowhere"), 404)["cure"]
+
+
+def test_a_wrong_method_is_a_problem_document_that_names_the_right_one(client):
+    answer = client.get("/predict")
+    problem_of(answer, 405)
+    assert answer.headers["allow"] == "POST"
+
+
+def test_an_unforeseen_failure_tells_nothing_of_the_inside_and_the_log_everything(
+    client, services, caplog
+):
+    def write(batch):
+        raise ZeroDivisionError("the secret of the inside")
+
+    services.store.predictions.write = write
+    answer = client.post("/predict", json={"records": [RECORD]})
+    problem = problem_of(answer, 500)
+    assert "secret" not in answer.text
+    assert problem["request_id"] in problem["cure"]
+    assert problem["request_id"] in caplog.text
+    assert "the secret of the inside" in caplog.text
+
+
+def test_a_foreseen_failure_says_what_is_wrong_and_when_to_come_back(client, services):
+    def write(batch):
+        raise DOWN
+
+    services.store.predictions.write = write
+    answer = client.post("/predict", json={"records": [RECORD]})
+    problem = problem_of(answer, 503)
+    assert (problem["detail"], problem["cure"]) == (DOWN.message, DOWN.cure)
+    assert problem["type"] == "urn:jobchurn:problem:database-unreachable"
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_a_body_that_declares_too_much_is_refused_before_it_is_read(client):
+    answer = client.post(
+        "/predict",
+        content=iter([b"{"]),
+        headers={"Content-Type": "application/json", "Content-Length": "20001"},
+    )
+    assert problem_of(answer, 413)["limit"] == 20_000
+
+
+@pytest.mark.parametrize("length", ["9" * 30, "-1", "x"])
+def test_a_strange_content_length_does_no_harm(client, length):
+    answer = client.post(
+        "/predict",
+        content=b"{}",
+        headers={"Content-Type": "application/json", "Content-Length": length},
+    )
+    assert answer.status_code in (413, 422)
+
+
+def test_refused_bodies_leave_room_for_the_next(client):
+    for _ in range(10):
+        problem_of(client.post("/predict", json={"records": ["x" * 20_000]}), 413)
+    assert client.post("/predict", json={"records": []}).status_code == 200
+
+
+def test_too_many_records_are_refused_with_the_limit(client):
+    problem = problem_of(client.post("/predict", json={"records": [{}] * 51}), 413)
+    assert problem["limit"] == 50
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
+def test_a_body_that_does_not_say_that_it_is_json_is_refused(client, kind):
+    answer = client.post("/predict", content=b'{"records": []}', headers={"Content-Type": kind})
+    problem_of(answer, 415)
+
+
+def test_a_compressed_body_is_refused(client):
+    answer = client.post("/predict", json={}, headers={"Content-Encoding": "gzip"})
+    problem_of(answer, 415)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "nearest"),
+    [
+        ([], None, None),
+        ("x", None, None),
+        (5, None, None),
+        ({}, "records", None),
+        (RECORD, "records", None),
+        ({"records": {}}, "records", None),
+        ({"records": [], "source": "cli"}, "source", None),
+        ({"records": [], "partial": "yes"}, "partial", None),
+        ({"records": [], "sauce": "webapp"}, "sauce", "source"),
+        ({"records": [], "lineage": {"run": "r", "file": "f"}}, "lineage.first_row", None),
+        (
+            {"records": [], "lineage": {"run": "r", "file": "f", "first_row": 0}},
+            "lineage.first_row",
+            None,
+        ),
+        (
+            {"records": [], "lineage": {"run": "r", "file": "\x00", "first_row": 1}},
+            "lineage.file",
+            None,
+        ),
+    ],
+)
+def test_a_body_that_is_no_request_is_refused_and_the_field_named(client, body, field, nearest):
+    problem = problem_of(client.post("/predict", json=body), 422)
+    faults = {fault["field"]: fault for fault in problem["errors"]}
+    assert faults[field]["nearest"] == nearest
+    assert "records" in problem["cure"]
+
+
+def test_a_body_of_a_thousand_unknown_fields_is_refused_with_their_number(client):
+    problem = problem_of(client.post("/predict", json={f"f{i}": 1 for i in range(1000)}), 422)
+    assert "1,000 fields" in problem["detail"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", "é", "\x7f"])
+def test_a_key_that_is_none_is_refused(client, key):
+    answer = client.post(
+        "/predict", json={"records": []}, headers={b"Idempotency-Key": key.encode("latin-1")}
+    )
+    [fault] = problem_of(answer, 422)["errors"]
+    assert fault["field"].lower() == "idempotency-key"
+
+
+@pytest.mark.parametrize(
+    ("query", "field", "nearest"),
+    [
+        ("start=yesterday", "start", None),
+        ("start=2024-02-30", "start", None),
+        ("start=20240101", "start", None),
+        ("start=1700000000", "start", None),
+        ("end=2024-01-01T00:00:00", "end", None),
+        ("end=0000-01-01", "end", None),
+        ("source=cli", "source", None),
+        ("limit=0", "limit", None),
+        ("limit=10001", "limit", None),
+        ("limit=many", "limit", None),
+        ("format=xml", "format", None),
+        ("strat=2024-01-01", "strat", "start"),
+        ("%00=%ff", "'\\x00'", None),
+    ],
+)
+def test_a_strange_question_about_the_past_is_refused_and_the_parameter_named(
+    client, query, field, nearest
+):
+    [fault] = problem_of(client.get(f"/past-predictions?{query}"), 422)["errors"]
+    assert fault["field"] == field
+    assert fault["nearest"] == nearest
+
+
+def test_a_period_that_ends_before_it_begins_is_refused(client):
+    problem = problem_of(client.get("/past-predictions?start=2024-02-02&end=2024-02-01"), 422)
+    assert problem["cure"] == "Swap the two."
+
+
+def test_no_records_are_answered_with_none_and_nothing_is_written(client):
+    answer = client.post("/predict", json={"records": [], "source": "scheduled"}).json()
+    assert (answer["predictions"], answer["features"], answer["n"]) == ([], [], 0)
+    assert answer["model_version"] == "lgbm-1"
+
+
+def test_without_a_model_the_api_lives_but_is_not_ready_and_says_why(services):
+    services.store.models.version = None
+    with TestClient(create_app(services)) as client:
+        assert client.get("/health").status_code == 200
+        [missing] = problem_of(client.get("/ready"), 503)["missing"]
+        assert "No model is in charge" in missing
+        problem = problem_of(client.post("/predict", json={"records": [RECORD]}), 503)
+        assert "jobchurn train" in problem["cure"]
+
+
+def test_a_database_that_is_away_at_the_start_keeps_the_api_unready_until_it_is_there(services):
+    services.store.models.trouble = DOWN
+    services.store.missing = lambda: ["The database does not answer."]
+    with TestClient(create_app(services)) as client:
+        missing = problem_of(client.get("/ready"), 503)["missing"]
+        assert "The database does not answer." in missing
+        services.store.models.trouble = None
+        services.store.missing = list
+        assert until(lambda: client.get("/ready").status_code == 200)
+        assert client.get("/ready").json()["model_version"] == "lgbm-1"
+
+
+def test_a_process_that_is_about_to_end_is_not_ready(client):
+    assert client.get("/ready").status_code == 200
+    client.app.state.door.leaving = True
+    [missing] = problem_of(client.get("/ready"), 503)["missing"]
+    assert "about to end" in missing
+
+
+def test_more_requests_than_may_wait_are_asked_to_come_back(client, services):
+    entered, go = threading.Semaphore(0), threading.Event()
+
+    def write(batch):
+        entered.release()
+        go.wait(10)
+        raise DOWN
+
+    services.store.predictions.write = write
+    answers = []
+    ask = lambda: answers.append(client.post("/predict", json={"records": [RECORD]}))  # noqa: E731
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    for thread in asking:
+        thread.start()
+    assert entered.acquire(timeout=10)
+    assert entered.acquire(timeout=10)
+    waiting = threading.Thread(target=ask)
+    waiting.start()
+    try:
+        assert until(lambda: client.app.state.door.workers._places._value == 0)
+        answer = client.post("/predict", json={"records": [RECORD]})
+        assert problem_of(answer, 503)["type"] == "urn:jobchurn:problem:overloaded"
+        assert "retry-after" in answer.headers
+        assert client.get("/health").status_code == 200
+    finally:
+        go.set()
+    for thread in (*asking, waiting):
+        thread.join(10)
+    assert [answer.status_code for answer in answers] == [503] * 3
+    assert client.post("/predict", json={"records": []}).status_code == 200
+
+
+def until(holds, seconds=10):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if holds():
+            return True
+        time.sleep(0.01)
+    return False
+
+
+# The champion.
+
+
+@pytest.fixture
+def champion():
+    return Champion(Models("lgbm-1"), Registry())
+
+
+def test_the_model_in_charge_is_exchanged_when_another_is_promoted(champion):
+    champion.look()
+    first = champion.model
+    champion.look()
+    assert champion.model is first
+    champion._models.version = "lgbm-2"
+    champion.look()
+    assert champion.model.version == "lgbm-2"
+
+
+@pytest.mark.parametrize("trouble", [DOWN, ZeroDivisionError("a bug")])
+def test_a_failing_look_is_logged_once_and_leaves_the_model(champion, caplog, trouble):
+    champion.look()
+    champion._models.trouble = trouble
+    champion._models.version = "lgbm-2"
+    for _ in range(3):
+        champion.look()
+    assert champion.model.version == "lgbm-1"
+    assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
+    champion._models.trouble = None
+    champion.look()
+    assert champion.model.version == "lgbm-2"
+
+
+def test_a_corrupt_model_is_never_put_in_charge(champion):
+    champion.look()
+    champion._registry.broken.add("lgbm-2")
+    champion._models.version = "lgbm-2"
+    champion.look()
+    assert champion.model.version == "lgbm-1"
+
+
+def test_a_first_model_that_cannot_be_loaded_is_the_reason_given(champion):
+    champion._registry.broken.add("lgbm-1")
+    champion.look()
+    with pytest.raises(NoChampion, match="not what was registered"):
+        champion.model  # noqa: B018
+
+
+# The workers.
+
+
+def test_workers_return_what_the_function_returns_and_raise_what_it_raises():
+    workers = Workers(1, 0)
+    assert asyncio.run(workers.run(divmod, 7, 2)) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(workers.run(divmod, 7, 0))
+    assert asyncio.run(workers.run(divmod, 7, 2)) == (3, 1)
+
+
+def test_a_request_that_was_given_up_keeps_its_place_until_its_thread_is_done():
+    workers, go = Workers(1, 0), threading.Event()
+
+    async def scene():
+        task = asyncio.create_task(workers.run(go.wait, 10))
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        with pytest.raises(Overloaded):
+            await workers.run(bool)
+        go.set()
+        while True:
+            try:
+                return await workers.run(bool, 1)
+            except Overloaded:
+                await asyncio.sleep(0.01)
+
+    assert asyncio.run(asyncio.wait_for(scene(), 10)) is True

@@ -1,0 +1,133 @@
+import asyncio
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.requests import ClientDisconnect, Request
+
+from jobchurn.api import body as body_module
+from jobchurn.api.body import DEEPEST, Bodies, parse
+from jobchurn.errors import InvalidRequest, Overloaded, TooLarge, TooSlow
+
+plain_json = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda children: st.lists(children) | st.dictionaries(st.text(":ab"), children),
+    max_leaves=8,
+)
+
+
+@given(plain_json)
+def test_json_is_read_as_the_standard_library_reads_it(value):
+    assert parse(json.dumps(value).encode()) == value
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"", "not JSON"),
+        (b"{", "not JSON"),
+        (b"{}x", "not JSON"),
+        (b"NaN", "not JSON"),
+        (b"[Infinity]", "not JSON"),
+        (b"1e400", "not JSON"),
+        (b"1" * 5000, "not JSON"),
+        (b'"\\ud800"', "not JSON"),
+        (b'"\xed\xa0\x80"', "not JSON"),
+        (b'"\xff"', "not JSON"),
+        (b'"\x00"', "not JSON"),
+        (b"\xef\xbb\xbf{}", "not JSON"),
+        ("{}".encode("utf-16"), "not JSON"),
+        (b'{"a": 1, "a": 1}', "'a' stands twice"),
+        (b'{"a": 1, "\\u0061": 2}', "'a' stands twice"),
+        (b'[{"b": ":", "c": [{"a:": 1, "a:": 1}]}]', "'a:' stands twice"),
+        (b'{"a": ' + b"9" * 200 + b', "a": 1}', "'a' stands twice"),
+        (b'{"\\u0000": 1, "\\u0000": 1}', "'\\x00' stands twice"),
+        (b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1), "nested"),
+        (b'{"a":' * (DEEPEST + 1) + b"1" + b"}" * (DEEPEST + 1), "nested"),
+        (b"[" * 1000 + b"]" * 1000, "nested"),
+        (b"[" * 100_000 + b"]" * 100_000, "not JSON"),
+    ],
+)
+def test_what_is_not_plain_json_is_refused_with_the_reason(body, said):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(body)
+    assert said in caught.value.message
+    assert caught.value.cure
+
+
+def test_nesting_up_to_the_limit_is_taken():
+    assert parse(b"[" * DEEPEST + b"]" * DEEPEST)
+
+
+def test_a_name_may_stand_once_in_each_of_many_objects():
+    assert parse(b'[{"a": "x:y"}, {"a": "::"}]') == [{"a": "x:y"}, {"a": "::"}]
+
+
+def request(parts, headers=()):
+    """A request whose body arrives in parts, without an end unless a part is the last."""
+    messages = iter(parts)
+
+    async def receive():
+        part = next(messages, None)
+        if part is None:
+            await asyncio.sleep(60)
+        if part == "left":
+            return {"type": "http.disconnect"}
+        return {"type": "http.request", "body": part, "more_body": part != b""}
+
+    headers = [(b"content-type", b"application/json"), *headers]
+    return Request({"type": "http", "method": "POST", "headers": headers}, receive)
+
+
+def taken(bodies, parts):
+    async def read():
+        async with bodies.read(request(parts)) as found:
+            return found
+
+    return asyncio.run(read())
+
+
+def test_a_body_is_put_together_from_its_parts():
+    assert taken(Bodies(10), [b"{", b"}", b""]) == b"{}"
+
+
+def test_a_body_that_never_ends_is_refused_once_it_is_too_large():
+    endless = iter(lambda: b"xxx", None)
+    with pytest.raises(TooLarge) as caught:
+        taken(Bodies(10), endless)
+    assert caught.value.details == {"limit": 10}
+
+
+def test_a_body_that_stops_arriving_is_given_up(monkeypatch):
+    monkeypatch.setattr(body_module, "LONGEST_SILENCE", 0.01)
+    with pytest.raises(TooSlow):
+        taken(Bodies(10), [b"{"])
+
+
+def test_bodies_are_bounded_together_and_make_room_however_they_end():
+    bodies = Bodies(10)
+
+    async def scene():
+        async with (
+            bodies.read(request([b"x" * 10, b""])),
+            bodies.read(request([b"x" * 10, b""])),
+            bodies.read(request([b"x" * 10, b""])),
+            bodies.read(request([b"x" * 10, b""])),
+        ):
+            with pytest.raises(Overloaded):
+                async with bodies.read(request([b"x", b""])):
+                    pass
+        with pytest.raises(ClientDisconnect):
+            async with bodies.read(request([b"x" * 10, "left"])):
+                pass
+        with pytest.raises(ZeroDivisionError):
+            async with bodies.read(request([b"x" * 10, b""])):
+                raise ZeroDivisionError
+
+    asyncio.run(scene())
+    assert bodies._free == 40
