@@ -1,0 +1,100 @@
+"""The plan of a start: the wanted services, the programs that run them, and what those share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from jobchurn.postgres import EmbeddedPostgres, find_binaries
+from jobchurn.settings import Settings
+from jobchurn.stack import airflow, programs
+from jobchurn.stack.programs import Program
+from jobchurn.stack.services import Service
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be started.
+
+    Attributes:
+        settings: the environment's.
+        services: in the order of start.
+        demo: whether passwords are the well-known ones of a demonstration.
+    """
+
+    settings: Settings
+    services: Sequence[Service]
+    demo: bool = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The services' names, in the order of start."""
+        return tuple(service.name for service in self.services)
+
+    @cached_property
+    def postgres(self) -> EmbeddedPostgres | None:
+        """The embedded PostgreSQL, where it is to be started.
+
+        Raises:
+            PostgresMissing: there is none on this machine.
+        """
+        if self.settings.database_url is not None or "postgres" not in self.names:
+            return None
+        binaries = find_binaries(self.settings)
+        return EmbeddedPostgres(self.settings.home, self.settings.postgres_port, binaries)
+
+    @property
+    def database(self) -> str | None:
+        """The address of the application's database, with its password."""
+        if self.settings.database_url is not None:
+            return self.settings.database_url.get_secret_value()
+        return self.postgres.url() if self.postgres else None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that all programs share."""
+        return programs.shared_environment(self.settings, self.database)
+
+    @property
+    def public_environment(self) -> dict[str, str]:
+        """The variables by which other programs find the stack (``jobchurn env``)."""
+        kept = ("JOBCHURN_HOME", "DATABASE_URL", "API_URL")
+        found = {name: value for name, value in self.environment.items() if name in kept}
+        for service in self.services:
+            if service.name in ("webapp", "airflow"):
+                found[f"{service.name.upper()}_URL"] = service.address
+        return found
+
+    def announcements(self) -> list[str]:
+        """What a person is told once everything is up: passwords that were not shown before."""
+        if "airflow" not in self.names:
+            return []
+        return airflow.announcements(self.settings, demo=self.demo)
+
+    def programs(self) -> Mapping[str, tuple[Program, ...]]:
+        """The programs of each service, by its name; an external service has none.
+
+        Makes the secrets that they share where there are none yet.
+        """
+        return {service.name: self._programs_of(service) for service in self.services}
+
+    def _programs_of(self, service: Service) -> tuple[Program, ...]:
+        if service.external:
+            return ()
+        match service.name:
+            case "postgres" if self.postgres is not None:
+                return (programs.postgres_program(self.postgres),)
+            case "api":
+                return (programs.api_program(self._required_database()),)
+            case "webapp":
+                return (programs.webapp_program(self.settings),)
+            case "airflow":
+                database = self._required_database()
+                return airflow.airflow_programs(self.settings, database, demo=self.demo)
+        raise ValueError(f"no program runs the service {service.name}")
+
+    def _required_database(self) -> str:
+        if self.database is None:
+            raise ValueError("this service needs a database")
+        return self.database

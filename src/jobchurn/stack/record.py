@@ -1,0 +1,217 @@
+"""What a running stack writes down about itself, for commands in other terminals to read."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import xmlrpc.client
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Self
+
+from jobchurn.stack.gate import answers
+from jobchurn.stack.private import private_folder, write_private
+from jobchurn.stack.services import Service
+from jobchurn.stack.supervisor_client import ProgramState, Supervisor
+
+ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
+"""supervisor's words for a program that lives, or is about to."""
+
+PATIENCE = 3.0
+"""Seconds that a service may take to answer; a busy machine is slow."""
+
+SILENT = (OSError, xmlrpc.client.Error)
+"""What asking a supervisord raises that is not, or no longer, there."""
+
+
+class State(StrEnum):
+    """How a service fares."""
+
+    RUNNING = "running"
+    """It answers."""
+    STARTING = "starting"
+    """Its processes live, or are being started again, but it does not answer."""
+    STOPPED = "stopped"
+    FAILED = "failed"
+    """It ended again and again; it is tried anew once a minute."""
+    EXTERNAL = "external"
+    """It runs elsewhere and is only used."""
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """One row of ``jobchurn status``.
+
+    Attributes:
+        name: of the service.
+        state: how it fares.
+        pid: its first process, or ``None``.
+        address: where it answers.
+    """
+
+    name: str
+    state: State
+    pid: int | None
+    address: str
+
+    @property
+    def is_up(self) -> bool:
+        """Whether it can be used."""
+        return self.state in (State.RUNNING, State.EXTERNAL)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row in JSON's types."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Record:
+    """A stack that was started.
+
+    Attributes:
+        socket: where its supervisord listens.
+        services: in the order of start.
+        programs: the names of the programs of each service, by its name.
+        environment: the variables by which other programs find it.
+    """
+
+    socket: str
+    programs: Mapping[str, Sequence[str]]
+    services: Sequence[Service]
+    environment: Mapping[str, str]
+
+    def save(self, folder: StackFolder) -> None:
+        """Write it into the home."""
+        write_private(folder.record, json.dumps(asdict(self), indent=2))
+
+    def remove(self, folder: StackFolder) -> None:
+        """Forget the stack: it has ended, and cleanly so."""
+        folder.record.unlink(missing_ok=True)
+        listening = Path(self.socket)
+        listening.unlink(missing_ok=True)
+        if listening.parent != folder.run and listening.parent.exists():
+            listening.parent.rmdir()
+
+    def answers(self) -> bool:
+        """Whether its supervisord answers."""
+        try:
+            self.supervisor(timeout=2.0).programs()
+        except SILENT:
+            return False
+        return True
+
+    def shut_down(self) -> bool:
+        """Tell its supervisord to stop everything; return whether it was still there."""
+        if not self.answers():
+            return False
+        with suppress(*SILENT):  # it may have ended in between
+            self.supervisor().shut_down()
+        return True
+
+    def supervisor(self, timeout: float = 5.0) -> Supervisor:
+        """The supervisord that this record tells of."""
+        return Supervisor(Path(self.socket), timeout)
+
+    def states(self) -> list[ServiceState]:
+        """How every service fares now."""
+        try:
+            known = self.supervisor().programs()
+        except SILENT:
+            known = {}
+        return [self.state_of(service, known) for service in self.services]
+
+    def state_of(self, service: Service, known: Mapping[str, ProgramState]) -> ServiceState:
+        """How one service fares, given what supervisord says."""
+        if service.external:
+            return ServiceState(service.name, State.EXTERNAL, None, service.address)
+        programs = [known[name] for name in self.programs[service.name] if name in known]
+        pid = next((program.pid for program in programs if program.pid), None)
+        return ServiceState(service.name, _state(service, programs), pid, service.address)
+
+
+def _state(service: Service, programs: Sequence[ProgramState]) -> State:
+    words = {program.state for program in programs}
+    if "FATAL" in words:
+        return State.FAILED
+    if not words & ALIVE:
+        return State.STOPPED
+    all_live = words <= {"RUNNING", "STARTING"}
+    return State.RUNNING if all_live and answers(service.health, PATIENCE) else State.STARTING
+
+
+@dataclass(frozen=True)
+class StackFolder:
+    """Where the stack keeps what it needs while it runs, under a home."""
+
+    home: Path
+
+    @property
+    def run(self) -> Path:
+        """Configuration, socket, lock and record."""
+        return self.home / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One log per program, and supervisord's and the keeper's own."""
+        return self.home / "logs"
+
+    def log(self, program: str) -> Path:
+        """The log of a program, of ``supervisord``, or of ``up`` in the background."""
+        return self.logs / f"{program}.log"
+
+    def make(self) -> Self:
+        """Make the folders, closed to others."""
+        private_folder(self.run)
+        private_folder(self.logs)
+        return self
+
+    @property
+    def record(self) -> Path:
+        """The :class:`Record`; present while a stack runs, or after it ended uncleanly."""
+        return self.run / "stack.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the keeper of a running stack; holds its process id."""
+        return self.run / "keeper.lock"
+
+    def read_record(self) -> Record | None:
+        """The record, or ``None`` where there is none."""
+        try:
+            kept = json.loads(self.record.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return None
+        services = [
+            Service(**service | {"needs": tuple(service["needs"])}) for service in kept["services"]
+        ]
+        return Record(kept["socket"], kept["programs"], services, kept["environment"])
+
+    def keeper(self) -> int | None:
+        """The process id of the keeper that runs here now, or ``None``."""
+        try:
+            with self.lock.open("r", encoding="ascii") as file:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return int(file.read().strip() or 0) or None
+        except FileNotFoundError:
+            pass
+        return None
+
+    @contextmanager
+    def locked(self) -> Iterator[bool]:
+        """Be the keeper here, where nobody else is; yields whether that worked."""
+        with self.lock.open("a+", encoding="ascii") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n")
+            file.flush()
+            yield True
