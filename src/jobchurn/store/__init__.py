@@ -4,14 +4,8 @@ from jobchurn.store.alerts import Alert, Alerts
 from jobchurn.store.arrivals import Arrivals, Claim
 from jobchurn.store.database import Store
 from jobchurn.store.models import Models, RegisteredModel
-from jobchurn.store.predictions import (
-    Batch,
-    GoodFile,
-    PredictedFile,
-    Prediction,
-    Predictions,
-    Stored,
-)
+from jobchurn.store.predictions import GoodFile, PredictedFile, Prediction, Predictions
+from jobchurn.store.requests import Batch, Stored
 from jobchurn.store.runs import Issue, Run, Runs
 
 __all__ = [

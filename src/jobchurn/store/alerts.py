@@ -7,6 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import sqlalchemy as sa
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql import insert
+
+from jobchurn.store.engine import transaction
+from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
+from jobchurn.store.tables import Tables
+
+_NOW = sa.func.clock_timestamp()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
@@ -43,6 +53,10 @@ class Alert:
 class Alerts:
     """The named queries about alerts."""
 
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        self._engine = engine
+        self._alerts = tables.alerts
+
     def record(
         self,
         *,
@@ -54,21 +68,84 @@ class Alerts:
         channel: str,
         status: str = "pending",
     ) -> Alert:
-        """Keep an alert; of one run and channel there is one, and a repeat is given it."""
-        raise NotImplementedError
+        """Keep an alert; of one run and channel there is one, and a repeat is given that.
+
+        Args:
+            run_id: the run that it is about, or ``None``: such alerts are each their own.
+            kind: what it is about.
+            severity: how bad it is.
+            title: one line.
+            body: the rest, made of JSON's types.
+            channel: through which it is to go.
+            status: ``pending``, or ``skipped`` where it is not to go at all.
+        """
+        alerts = self._alerts
+        added = (
+            insert(alerts)
+            .values(
+                run_id=run_id,
+                kind=encoded(kind),
+                severity=encoded(severity),
+                title=encoded(title),
+                body=encoded_json(body),
+                channel=encoded(channel),
+                status=status,
+                attempts=0,
+                created_at=_NOW,
+            )
+            .on_conflict_do_nothing()
+            .returning(*alerts.c)
+        )
+        kept = (
+            sa.select(alerts)
+            .where(alerts.c.run_id == run_id)
+            .where(alerts.c.channel == encoded(channel))
+        )
+        with transaction(self._engine) as connection:
+            row = connection.execute(added).first()
+            return _alert(row if row is not None else connection.execute(kept).one())
 
     def pending(self, max_attempts: int = 10) -> list[Alert]:
         """The alerts still to be delivered, oldest first; after ``max_attempts`` they rest."""
-        raise NotImplementedError
+        alerts = self._alerts
+        return self._listed(
+            sa.select(alerts)
+            .where(alerts.c.status.in_(("pending", "failed")))
+            .where(alerts.c.attempts < max_attempts)
+            .order_by(alerts.c.created_at, alerts.c.id)
+        )
 
     def delivered(self, alert_id: int) -> None:
         """Mark an alert as delivered."""
-        raise NotImplementedError
+        self._tried(alert_id, status="delivered", delivered_at=_NOW)
 
     def failed(self, alert_id: int, error: str) -> None:
-        """Count a failed delivery; the alert stays pending."""
-        raise NotImplementedError
+        """Count a failed delivery; the alert is still to be delivered."""
+        self._tried(alert_id, status="failed", last_error=encoded(error))
 
     def latest(self, limit: int = 100) -> list[Alert]:
         """The latest alerts, newest first."""
-        raise NotImplementedError
+        newest = self._alerts.c.created_at.desc(), self._alerts.c.id.desc()
+        return self._listed(sa.select(self._alerts).order_by(*newest).limit(limit))
+
+    def _listed(self, wanted: sa.Select[Any]) -> list[Alert]:
+        with transaction(self._engine) as connection:
+            return [_alert(row) for row in connection.execute(wanted)]
+
+    def _tried(self, alert_id: int, **values: Any) -> None:
+        alerts = self._alerts
+        with transaction(self._engine) as connection:
+            connection.execute(
+                sa.update(alerts)
+                .where(alerts.c.id == alert_id)
+                # What has been delivered once stays so, whatever a second messenger met.
+                .where(alerts.c.status != "delivered")
+                .values(attempts=alerts.c.attempts + 1, **values)
+            )
+
+
+def _alert(row: sa.Row[Any]) -> Alert:
+    fields = dict(row._mapping)
+    for name in ("kind", "severity", "title", "channel", "last_error"):
+        fields[name] = fields[name] and decoded(fields[name])
+    return Alert(**fields | {"body": decoded_json(row.body)})

@@ -1,16 +1,32 @@
 """Arrivals: which file is being worked on, by whom, and until when.
 
-An arrival is one file as it came: a name and the hash of its content. One arrival is one run. A
-worker holds an arrival by a lease; every take-over raises the arrival's fencing token, and a
-writer whose token has been overtaken is refused (:class:`~jobchurn.errors.LeaseLost`), so that a
-paused worker that wakes up does no harm.
+An arrival is one file as it came: a name and the hash of its content. One arrival is one run, and
+of one content one arrival is open at a time. A worker holds an arrival by a lease; every take-over
+raises the arrival's fencing token, and a writer whose token has been overtaken is refused
+(:class:`~jobchurn.errors.LeaseLost`), so that a paused worker that wakes up does no harm.
 """
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+from sqlalchemy.dialects.postgresql import insert
+
+from jobchurn.errors import LeaseLost, NotFound
+from jobchurn.store.engine import now_of, transaction
+from jobchurn.store.names import decoded, encoded
+from jobchurn.store.tables import Tables
+
+_NOBODY = ""
+"""The holder of an arrival that was released."""
+
+_NOW = sa.func.clock_timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,7 +43,6 @@ class Claim:
         trigger: what started the run: ``start``, ``cli`` or ``dag``.
         started_at: when the arrival was first claimed.
         duplicate_of: the run that had this content first, or ``None``.
-        finished: the run is published already, and only its raw file is left to be removed.
     """
 
     run_id: str
@@ -39,11 +54,15 @@ class Claim:
     trigger: str
     started_at: datetime
     duplicate_of: str | None = None
-    finished: bool = False
 
 
 class Arrivals:
     """The named queries about arrivals."""
+
+    def __init__(self, engine: Engine, tables: Tables) -> None:
+        self._engine = engine
+        self._tables = tables
+        self._arrivals = tables.arrivals
 
     def claim(
         self,
@@ -54,14 +73,8 @@ class Arrivals:
         trigger: str,
         holder: str,
         lease_seconds: float,
-        *,
-        changed_ns: int = 0,
     ) -> Claim | None:
         """Claim a file that has arrived; ``None`` while its content is in progress elsewhere.
-
-        A run may be killed after it was published and before its raw file was removed. The file
-        that is left is known by its name, content, inode and time of change, and answered with
-        the finished run's claim (``finished`` is true): remove the file, and nothing else.
 
         Args:
             name: the file's name.
@@ -71,9 +84,37 @@ class Arrivals:
             trigger: what started the run.
             holder: names the worker, so that others can tell whether it lives.
             lease_seconds: how long the worker may be silent.
-            changed_ns: the file's ``st_ctime_ns``.
         """
-        raise NotImplementedError
+        arrivals = self._arrivals
+        with transaction(self._engine) as connection:
+            now = now_of(connection)
+            while True:
+                # Waits for a claim of this content, or its end, that is about to be committed.
+                run_id = connection.scalar(
+                    insert(arrivals)
+                    .values(
+                        run_id=_new_run_id(now),
+                        name=encoded(name),
+                        sha256=sha256,
+                        size=size,
+                        inode=inode,
+                        trigger=trigger,
+                        holder=holder,
+                        token=1,
+                        attempts=1,
+                        lease_until=_until(lease_seconds),
+                        started_at=now,
+                    )
+                    .on_conflict_do_nothing()
+                    .returning(arrivals.c.run_id)
+                )
+                if run_id is not None:
+                    return self._compared(connection, run_id, sha256)
+                if connection.scalar(
+                    sa.select(arrivals.c.run_id).where(_is_open(arrivals, sha256=sha256))
+                ):
+                    return None
+                # Else the other one was closed just now, or the new id is taken: once more.
 
     def take_up(
         self,
@@ -86,17 +127,70 @@ class Arrivals:
 
         Nobody works on it where its lease has run out, where it was released, or where
         ``is_dead(its holder)``.
-        """
-        raise NotImplementedError
 
-    def find(self, run_id: str, holder: str, lease_seconds: float) -> Claim:
-        """Resume a run by its id, as the tasks of one workflow do: they share one holder's name.
+        Args:
+            holder: names the worker that takes it over.
+            lease_seconds: how long that worker may be silent.
+            is_dead: whether a holder is known to work no more.
+            trigger: take over only what this has started.
+        """
+        arrivals = self._arrivals
+        wanted = sa.select(arrivals.c.run_id).where(_is_open(arrivals)).order_by(arrivals.c.run_id)
+        if trigger is not None:
+            wanted = wanted.where(arrivals.c.trigger == trigger)
+        with transaction(self._engine) as connection:
+            candidates = connection.scalars(wanted).all()
+        for run_id in candidates:
+            with transaction(self._engine) as connection:
+                # Whoever else is looking at it just now may have it.
+                row = self._locked(connection, run_id, skip_locked=True)
+                if row is not None and row.closed_at is None and _is_left(row, is_dead):
+                    return self._taken_over(connection, run_id, holder, lease_seconds)
+        return None
+
+    def find(
+        self,
+        run_id: str,
+        holder: str,
+        lease_seconds: float,
+        is_dead: Callable[[str], bool] = lambda _: False,
+    ) -> Claim:
+        """Resume an open run by its id, as the tasks of one workflow do: they share a holder.
+
+        The holder who has it keeps it, and its lease is renewed. From another it is taken over,
+        where that one works on it no more.
 
         Raises:
-            NotFound: there is no such run.
+            NotFound: no such run is open.
             LeaseLost: another holder works on it.
         """
-        raise NotImplementedError
+        arrivals = self._arrivals
+        with transaction(self._engine) as connection:
+            row = self._locked(connection, run_id)
+            if row is None or row.closed_at is not None:
+                raise NotFound(
+                    f"No run {run_id} is under way.", "See jobchurn runs for those that are done."
+                )
+            if row.holder == holder:
+                return _claim(
+                    connection.execute(
+                        sa.update(arrivals)
+                        .where(arrivals.c.run_id == run_id)
+                        .values(lease_until=_until(lease_seconds))
+                        .returning(*arrivals.c)
+                    ).one()
+                )
+            if not _is_left(row, is_dead):
+                raise _lost(run_id)
+            return self._taken_over(connection, run_id, holder, lease_seconds)
+
+    def is_open(self, run_id: str) -> bool:
+        """Whether such a run is under way: claimed, and neither published nor withdrawn."""
+        with transaction(self._engine) as connection:
+            found = sa.select(self._arrivals.c.run_id).where(
+                _is_open(self._arrivals, run_id=run_id)
+            )
+            return connection.scalar(found) is not None
 
     def renew(self, claim: Claim, lease_seconds: float) -> None:
         """Extend the lease.
@@ -104,7 +198,7 @@ class Arrivals:
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        raise NotImplementedError
+        self._change(claim, lease_until=_until(lease_seconds))
 
     def check(self, claim: Claim) -> None:
         """Make sure that the claim still holds.
@@ -112,7 +206,8 @@ class Arrivals:
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        raise NotImplementedError
+        with transaction(self._engine) as connection:
+            fence(connection, self._tables, claim)
 
     def release(self, claim: Claim) -> None:
         """Give the arrival back, so that the next worker may take it up at once.
@@ -120,12 +215,135 @@ class Arrivals:
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        raise NotImplementedError
+        self._change(claim, holder=_NOBODY)
 
-    def abandon(self, claim: Claim) -> None:
-        """Close the arrival without a run: its file has gone or is another one by now.
+    def withdraw(self, claim: Claim) -> None:
+        """Close the arrival without a run: its file has gone, or is another one by now.
 
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        raise NotImplementedError
+        self._change(claim, closed_at=_NOW, outcome="withdrawn")
+
+    def _change(self, claim: Claim, **values: Any) -> None:
+        with transaction(self._engine) as connection:
+            fence(connection, self._tables, claim)
+            connection.execute(
+                sa.update(self._arrivals)
+                .where(self._arrivals.c.run_id == claim.run_id)
+                .where(self._arrivals.c.closed_at.is_(None))
+                .values(**values)
+            )
+
+    def _compared(self, connection: Connection, run_id: str, sha256: str) -> Claim:
+        """The new arrival's claim, marked as a duplicate where a run had its content before.
+
+        A statement of its own: the insertion does not see a run that was published while it
+        waited.
+        """
+        arrivals, runs = self._arrivals, self._tables.runs
+        first = (
+            sa.select(runs.c.run_id)
+            .where(runs.c.sha256 == sha256)
+            .where(runs.c.finished_at.is_not(None))
+            .where(runs.c.duplicate_of.is_(None))
+            .order_by(runs.c.run_id)
+            .limit(1)
+            .scalar_subquery()
+        )
+        return _claim(
+            connection.execute(
+                sa.update(arrivals)
+                .where(arrivals.c.run_id == run_id)
+                .values(duplicate_of=first)
+                .returning(*arrivals.c)
+            ).one()
+        )
+
+    def _locked(
+        self, connection: Connection, run_id: str, *, skip_locked: bool = False
+    ) -> sa.Row[Any] | None:
+        """An arrival, locked for this transaction, and whether its lease has run out."""
+        arrivals = self._arrivals
+        expired = (arrivals.c.lease_until <= _NOW).label("expired")
+        return connection.execute(
+            sa.select(arrivals.c.holder, arrivals.c.closed_at, expired)
+            .where(arrivals.c.run_id == run_id)
+            .with_for_update(key_share=True, skip_locked=skip_locked)
+        ).first()
+
+    def _taken_over(
+        self, connection: Connection, run_id: str, holder: str, lease_seconds: float
+    ) -> Claim:
+        arrivals = self._arrivals
+        return _claim(
+            connection.execute(
+                sa.update(arrivals)
+                .where(arrivals.c.run_id == run_id)
+                .values(
+                    holder=holder,
+                    token=arrivals.c.token + 1,
+                    attempts=arrivals.c.attempts + 1,
+                    lease_until=_until(lease_seconds),
+                )
+                .returning(*arrivals.c)
+            ).one()
+        )
+
+
+def fence(connection: Connection, tables: Tables, claim: Claim) -> None:
+    """Lock the claim's arrival until the transaction ends, so that nobody takes it over meanwhile.
+
+    Raises:
+        LeaseLost: another worker has taken the arrival over.
+    """
+    arrivals = tables.arrivals
+    token = connection.scalar(
+        sa.select(arrivals.c.token)
+        .where(arrivals.c.run_id == claim.run_id)
+        .with_for_update(key_share=True)
+    )
+    if token != claim.token:
+        raise _lost(claim.run_id)
+
+
+def _lost(run_id: str) -> LeaseLost:
+    return LeaseLost(
+        f"Another worker has run {run_id} by now.",
+        "Nothing is lost, and nothing is left to do here; LEASE_SECONDS says how long a worker "
+        "may be silent.",
+    )
+
+
+def _claim(row: sa.Row[Any]) -> Claim:
+    return Claim(
+        run_id=row.run_id,
+        name=decoded(row.name),
+        sha256=row.sha256,
+        size=row.size,
+        token=row.token,
+        attempts=row.attempts,
+        trigger=row.trigger,
+        started_at=row.started_at,
+        duplicate_of=row.duplicate_of,
+    )
+
+
+def _new_run_id(now: datetime) -> str:
+    return f"{now:%Y%m%dT%H%M%S}-{secrets.token_hex(3)}"
+
+
+def _until(seconds: float) -> sa.ColumnElement[Any]:
+    return _NOW + timedelta(seconds=seconds)
+
+
+def _is_open(arrivals: sa.Table, **values: str) -> sa.ColumnElement[bool]:
+    return sa.and_(
+        arrivals.c.closed_at.is_(None),
+        *(arrivals.c[name] == value for name, value in values.items()),
+    )
+
+
+def _is_left(row: sa.Row[Any], is_dead: Callable[[str], bool]) -> bool:
+    """Whether nobody works on the arrival any more."""
+    return row.expired or row.holder == _NOBODY or is_dead(row.holder)

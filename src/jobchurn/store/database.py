@@ -2,47 +2,89 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy import Engine
 
 from jobchurn.contract import Contract
+from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable
+from jobchurn.store import schema
 from jobchurn.store.alerts import Alerts
 from jobchurn.store.arrivals import Arrivals
+from jobchurn.store.engine import engine_of, transaction
 from jobchurn.store.models import Models
+from jobchurn.store.partitions import make_partitions
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.runs import Runs
+from jobchurn.store.tables import tables_of
 
 
 class Store:
     """What the database holds, by noun. Safe to share between threads; connects when first used.
 
+    Every query may raise :class:`~jobchurn.errors.DatabaseUnreachable`, where the database does
+    not answer, and :class:`~jobchurn.errors.DatabaseOutdated`, where it is not migrated. After a
+    failure the next query connects anew.
+
     Attributes:
-        arrivals, runs, predictions, models, alerts: the named queries.
+        contract: whose columns the predictions have.
+        arrivals: which file is being worked on, and by whom.
+        runs: what checking each file found.
+        predictions: what was predicted.
+        models: which versions there are.
+        alerts: what people are told.
     """
 
     def __init__(self, engine: Engine, contract: Contract) -> None:
+        tables = tables_of(contract)
         self._engine = engine
         self.contract = contract
-        self.arrivals = Arrivals()
-        self.runs = Runs()
-        self.predictions = Predictions()
-        self.models = Models()
-        self.alerts = Alerts()
+        self.arrivals = Arrivals(engine, tables)
+        self.runs = Runs(engine, tables, contract)
+        self.predictions = Predictions(engine, tables, contract)
+        self.models = Models(engine, tables, contract)
+        self.alerts = Alerts(engine, tables)
 
     @classmethod
     def connect(cls, url: str, contract: Contract) -> Self:
-        """A store on the database at ``url`` (``postgresql://`` or ``postgres://``)."""
-        raise NotImplementedError
+        """A store on the database at ``url`` (``postgresql://`` or ``postgres://``).
+
+        Raises:
+            InvalidSettings: the URL cannot be used.
+            ContractUnusable: a column of the contract cannot be stored.
+        """
+        return cls(engine_of(url), contract)
 
     def close(self) -> None:
         """Close every connection."""
         self._engine.dispose()
 
     def migrate(self) -> None:
-        """Bring the tables up to date, and give them the contract's columns."""
-        raise NotImplementedError
+        """Bring the tables up to date, and give them the contract's columns: all, or nothing.
+
+        Two that migrate at once follow each other. A repeat changes nothing.
+
+        Raises:
+            DatabaseOutdated: the server is too old, or the tables are those of a newer version.
+            ContractUnusable: a column of the contract is there with another type.
+        """
+        schema.migrate(self._engine, self.contract)
+
+    def make_partitions(self, now: datetime | None = None) -> list[str]:
+        """Make the partitions of this month and the coming ones, and name those that were absent.
+
+        Args:
+            now: a moment of the first month; by default the present.
+        """
+        with transaction(self._engine) as connection:
+            schema.one_at_a_time(connection)
+            return make_partitions(connection, now or datetime.now(UTC))
 
     def missing(self) -> list[str]:
         """What keeps the store from being ready, in words; nothing where it is ready."""
-        raise NotImplementedError
+        try:
+            with transaction(self._engine) as connection:
+                return schema.missing(connection, self.contract)
+        except (DatabaseUnreachable, DatabaseOutdated) as error:
+            return [error.message]

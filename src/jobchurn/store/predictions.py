@@ -1,70 +1,31 @@
-"""Predictions: written once, whatever is retried, and read back in pages or as a stream."""
+"""Predictions: read back in pages or as a stream, and which good files they cover."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import base64
+import struct
+from collections.abc import Generator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from jobchurn.contract import Value
+import sqlalchemy as sa
+from sqlalchemy import Engine
+from sqlalchemy.dialects.postgresql import insert
 
+from jobchurn.contract import Contract, Value
+from jobchurn.errors import InvalidRequest
+from jobchurn.store.engine import now_of, transaction
+from jobchurn.store.names import decoded, encoded
+from jobchurn.store.requests import Batch, Requests, Stored
+from jobchurn.store.tables import Tables, record_of
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Batch:
-    """The predictions of one request, to be stored together or not at all.
+_READER_SECONDS = 600
+"""How long the reader of an export may take for one chunk."""
 
-    Attributes:
-        records: one mapping of canonical values per record; an absent column is blank.
-        probabilities: of the positive class, 0 to 1.
-        decisions: 0 or 1.
-        source: which door asked.
-        model_version, policy_version: what decided.
-        key: the idempotency key, or ``None``.
-        fingerprint: of the request's content; two requests with one key must agree in it.
-        positions: each record's place in the request, from 0; by default 0, 1, 2, …
-        refused: what was refused of the request, made of JSON's types; part of the answer.
-        run_id, file_name, row_numbers: the lineage, where the records come from a file.
-    """
-
-    records: Sequence[Mapping[str, Value]]
-    probabilities: Sequence[float]
-    decisions: Sequence[int]
-    source: str
-    model_version: str
-    policy_version: str
-    key: str | None = None
-    fingerprint: str = ""
-    positions: Sequence[int] | None = None
-    refused: Any = None
-    run_id: str | None = None
-    file_name: str | None = None
-    row_numbers: Sequence[int] | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stored:
-    """What is stored of a request: the answer to it, and to each retry of it.
-
-    Attributes:
-        replayed: the request had been stored before; all else here is the first answer's.
-        created_at: the database's time of storing, one for the whole request.
-        ids: one per stored record, in order of position.
-        positions, records, probabilities, decisions: in order of position.
-        model_version, policy_version: what decided.
-        refused: as the batch gave it.
-    """
-
-    replayed: bool
-    created_at: datetime
-    ids: list[int]
-    positions: list[int]
-    records: list[Mapping[str, Value]]
-    probabilities: list[float]
-    decisions: list[int]
-    model_version: str
-    policy_version: str
-    refused: Any = None
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = struct.Struct("!qq")
+"""Microseconds since 1970, and the row's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,13 +90,16 @@ class PredictedFile:
 class Predictions:
     """The named queries about predictions."""
 
-    def write(self, batch: Batch) -> Stored:
-        """Store a request's predictions in one transaction; committed when this returns.
+    def __init__(self, engine: Engine, tables: Tables, contract: Contract) -> None:
+        self._engine = engine
+        self._tables = tables
+        self._predictions = tables.predictions
+        self._contract = contract
+        self._requests = Requests(engine, tables, contract)
 
-        Raises:
-            IdempotencyConflict: the key was used for a request of another fingerprint.
-        """
-        raise NotImplementedError
+    def write(self, batch: Batch) -> Stored:
+        """Store a request's predictions; see :meth:`Requests.write`."""
+        return self._requests.write(batch)
 
     def page(
         self,
@@ -147,6 +111,9 @@ class Predictions:
     ) -> tuple[list[Prediction], str | None]:
         """The newest predictions first, and the cursor of the next page where there is more.
 
+        Whatever is stored between two pages, no prediction comes twice, and none that was there
+        at the first page is left out.
+
         Args:
             start: the first day, in UTC.
             end: the last day, in UTC.
@@ -157,7 +124,19 @@ class Predictions:
         Raises:
             InvalidRequest: the cursor is not one of ours.
         """
-        raise NotImplementedError
+        predictions = self._predictions
+        wanted = self._newest_first(self._of(sa.select(predictions), start, end, source))
+        if cursor is not None:
+            then, number = read_cursor(cursor)
+            # The first condition says nothing new, but tells PostgreSQL which partitions to spare.
+            wanted = wanted.where(predictions.c.created_at <= then).where(
+                sa.tuple_(predictions.c.created_at, predictions.c.id) < (then, number)
+            )
+        with transaction(self._engine) as connection:
+            rows = connection.execute(wanted.limit(limit + 1)).all()
+        found = [self._prediction(row) for row in rows[:limit]]
+        more = len(rows) > limit and found
+        return found, cursor_of(found[-1].created_at, found[-1].id) if more else None
 
     def stream(
         self,
@@ -165,30 +144,160 @@ class Predictions:
         end: date | None = None,
         source: str | None = None,
         chunk: int = 5_000,
-    ) -> Iterator[Prediction]:
-        """All predictions of a period, newest first, fetched in chunks from one snapshot."""
-        raise NotImplementedError
+    ) -> Generator[Prediction, None, None]:
+        """All predictions of a period, newest first, fetched in chunks from one snapshot.
+
+        Holds a connection until it is exhausted or closed.
+
+        Args:
+            start: the first day, in UTC.
+            end: the last day, in UTC.
+            source: which door asked; ``None`` for all.
+            chunk: how many rows are fetched at once.
+        """
+        wanted = self._newest_first(self._of(sa.select(self._predictions), start, end, source))
+        with transaction(self._engine, seconds=0) as connection:
+            # A reader of a long export may be slow, but not for ever.
+            connection.execute(
+                sa.text(f"SET LOCAL idle_in_transaction_session_timeout = '{_READER_SECONDS}s'")
+            )
+            result = connection.execution_options(yield_per=chunk).execute(wanted)
+            for row in result:
+                yield self._prediction(row)
 
     def count(
         self, start: date | None = None, end: date | None = None, source: str | None = None
     ) -> int:
-        """How many predictions a period holds."""
-        raise NotImplementedError
+        """How many predictions a period holds; days and source as for :meth:`page`."""
+        counting = sa.select(sa.func.count()).select_from(self._predictions)
+        with transaction(self._engine) as connection:
+            count: int = connection.execute(self._of(counting, start, end, source)).scalar_one()
+        return count
 
     def unpredicted(self) -> list[GoodFile]:
         """The published files of good rows that are not marked as predicted, oldest first."""
-        raise NotImplementedError
+        runs, marked = self._tables.runs, self._tables.predicted_files
+        wanted = (
+            sa.select(runs)
+            .where(runs.c.finished_at.is_not(None))
+            .where(runs.c.good.is_not(None))
+            .where(~sa.exists().where(marked.c.run_id == runs.c.run_id))
+            .order_by(runs.c.finished_at, runs.c.run_id)
+        )
+        with transaction(self._engine) as connection:
+            return [
+                GoodFile(
+                    run_id=row.run_id,
+                    path=decoded(row.good),
+                    name=decoded(row.file),
+                    rows=row.rows_valid,
+                    finished_at=row.finished_at,
+                )
+                for row in connection.execute(wanted)
+            ]
 
     def is_predicted(self, sha256: str) -> bool:
         """Whether a good file of this content was predicted, under whatever name."""
-        raise NotImplementedError
+        marked = self._tables.predicted_files
+        with transaction(self._engine) as connection:
+            found = sa.select(marked.c.run_id).where(marked.c.sha256 == sha256).limit(1)
+            return connection.scalar(found) is not None
 
     def mark_predicted(
         self, sha256: str, name: str, mtime: float, rows: int, run_id: str
     ) -> PredictedFile:
-        """Remember that a run's good file is predicted; a repeat changes nothing."""
-        raise NotImplementedError
+        """Remember that a run's good file is predicted; a repeat changes nothing.
+
+        Args:
+            sha256: of the good file's content, hexadecimal.
+            name: the good file's name.
+            mtime: when it was last changed, in seconds since 1970.
+            rows: how many rows it has.
+            run_id: the run that routed it.
+        """
+        marked = self._tables.predicted_files
+        kept = sa.select(marked).where(marked.c.sha256 == sha256).where(marked.c.run_id == run_id)
+        with transaction(self._engine) as connection:
+            connection.execute(
+                insert(marked)
+                .values(
+                    sha256=sha256,
+                    name=encoded(name),
+                    mtime=mtime,
+                    rows=rows,
+                    run_id=run_id,
+                    predicted_at=now_of(connection),
+                )
+                .on_conflict_do_nothing()
+            )
+            return _predicted_file(connection.execute(kept).one())
 
     def last_predicted(self) -> PredictedFile | None:
         """The file that was predicted last."""
-        raise NotImplementedError
+        marked = self._tables.predicted_files
+        latest = sa.select(marked).order_by(marked.c.predicted_at.desc()).limit(1)
+        with transaction(self._engine) as connection:
+            row = connection.execute(latest).first()
+        return None if row is None else _predicted_file(row)
+
+    def _of(
+        self, wanted: sa.Select[Any], start: date | None, end: date | None, source: str | None
+    ) -> sa.Select[Any]:
+        predictions = self._predictions
+        if start is not None:
+            wanted = wanted.where(predictions.c.created_at >= _midnight(start))
+        if end is not None and end < date.max:
+            wanted = wanted.where(predictions.c.created_at < _midnight(end + timedelta(days=1)))
+        if source is not None:
+            wanted = wanted.where(predictions.c.source == source)
+        return wanted
+
+    def _newest_first(self, wanted: sa.Select[Any]) -> sa.Select[Any]:
+        predictions = self._predictions
+        return wanted.order_by(predictions.c.created_at.desc(), predictions.c.id.desc())
+
+    def _prediction(self, row: sa.Row[Any]) -> Prediction:
+        return Prediction(
+            id=row.id,
+            created_at=row.created_at,
+            source=row.source,
+            model_version=row.model_version,
+            policy_version=row.policy_version,
+            probability=row.probability,
+            prediction=row.prediction,
+            record=record_of(row, self._contract),
+            run_id=row.run_id,
+            file_name=row.file_name and decoded(row.file_name),
+            row_number=row.row_number,
+        )
+
+
+def cursor_of(then: datetime, number: int) -> str:
+    """The opaque text that stands for a place in the order of predictions."""
+    micros = (then - _EPOCH) // timedelta(microseconds=1)
+    return base64.urlsafe_b64encode(_CURSOR.pack(micros, number)).decode()
+
+
+def read_cursor(cursor: str) -> tuple[datetime, int]:
+    """The place that :func:`cursor_of` was given.
+
+    Raises:
+        InvalidRequest: the cursor is not one of ours.
+    """
+    try:
+        micros, number = _CURSOR.unpack(base64.b64decode(cursor, altchars="-_", validate=True))
+        then = _EPOCH + timedelta(microseconds=micros)
+    except (ValueError, struct.error, OverflowError):
+        raise InvalidRequest(
+            "The cursor cannot be read.",
+            "Pass on the value of next as it came, or leave the cursor out to begin anew.",
+        ) from None
+    return then, number
+
+
+def _predicted_file(row: sa.Row[Any]) -> PredictedFile:
+    return PredictedFile(**dict(row._mapping) | {"name": decoded(row.name)})
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time.min, UTC)

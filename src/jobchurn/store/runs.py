@@ -2,11 +2,41 @@
 
 from __future__ import annotations
 
+import os
+from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from jobchurn.store.arrivals import Claim
+import sqlalchemy as sa
+from sqlalchemy import Connection, Engine
+from sqlalchemy.dialects.postgresql import insert
+
+from jobchurn.contract import Contract
+from jobchurn.errors import NotFound
+from jobchurn.store.arrivals import Claim, fence
+from jobchurn.store.engine import now_of, transaction
+from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
+from jobchurn.store.tables import Tables
 from jobchurn.verdict import Verdict
+
+_MISSING_COLUMN = "missing column"
+"""The rule that a file without a required column breaks; ``files`` calls it so too."""
+
+_NAME_BYTES = 220
+"""The longest name for routed files: file systems take 255, and drafts and reasons add to it."""
+
+_STATISTICS = (
+    "rows_total",
+    "rows_valid",
+    "rows_invalid",
+    "invalid_ratio",
+    "criticality",
+    "notes",
+)
+
+_REASONS = ".reasons.jsonl"
+"""How the file of a bad file's reasons ends; no routed file may be named so itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,23 +91,74 @@ class Issue:
 class Runs:
     """The named queries about runs."""
 
+    def __init__(self, engine: Engine, tables: Tables, contract: Contract) -> None:
+        self._engine = engine
+        self._tables = tables
+        self._runs = tables.runs
+        self._contract = contract
+
     def save_statistics(self, claim: Claim, verdict: Verdict, criticality: str) -> None:
-        """Keep what checking found; a repeat replaces what was kept.
+        """Keep what checking found; a repeat replaces what was kept, until the run is published.
 
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        raise NotImplementedError
+        issues = self._tables.issues
+        with transaction(self._engine) as connection:
+            fence(connection, self._tables, claim)
+            if self._is_published(connection, claim):
+                return
+            self._keep(
+                connection,
+                claim,
+                rows_total=verdict.rows_total,
+                rows_valid=verdict.rows_valid,
+                rows_invalid=verdict.rows_invalid,
+                invalid_ratio=verdict.invalid_ratio,
+                criticality=str(criticality),
+                notes=encoded_json(verdict.notes),
+            )
+            connection.execute(sa.delete(issues).where(issues.c.run_id == claim.run_id))
+            if found := _issues_of(verdict):
+                connection.execute(
+                    sa.insert(issues),
+                    [
+                        {
+                            "run_id": claim.run_id,
+                            "rule": issue.rule,
+                            "column_name": issue.column and encoded(issue.column),
+                            "rows": issue.rows,
+                        }
+                        for issue in found
+                    ],
+                )
 
     def reserve_name(self, claim: Claim, name: str) -> str:
-        """The name for the run's routed files: ``name``, or with a suffix where it is taken.
+        """The name for the run's routed files: ``name``, or with the run's id where it is taken.
 
         No two runs are given one name, and a repeat is given the same.
 
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        raise NotImplementedError
+        arrivals = self._tables.arrivals
+        own = arrivals.c.run_id == claim.run_id
+        with transaction(self._engine) as connection:
+            fence(connection, self._tables, claim)
+            reserved = connection.scalar(sa.select(arrivals.c.routed_name).where(own))
+            if reserved is not None:
+                return decoded(reserved)
+            names = (name, _marked(name, claim.run_id))
+            for wanted in names[name.endswith(_REASONS) :]:
+                try:
+                    with connection.begin_nested():
+                        connection.execute(
+                            sa.update(arrivals).where(own).values(routed_name=encoded(wanted))
+                        )
+                except sa.exc.IntegrityError:
+                    continue  # another run has it
+                return wanted
+        raise AssertionError("a run's id is in no other run's name")
 
     def finish(
         self,
@@ -93,21 +174,136 @@ class Runs:
 
         Raises:
             LeaseLost: another worker has taken the arrival over.
+            NotFound: nothing was found out about the file yet.
         """
-        raise NotImplementedError
+        arrivals = self._tables.arrivals
+        paths = {"good": good, "bad": bad, "reasons": reasons, "report": report}
+        with transaction(self._engine) as connection:
+            fence(connection, self._tables, claim)
+            if not self._is_published(connection, claim):
+                self._repeat_statistics(connection, claim)
+                now = now_of(connection)
+                connection.execute(
+                    sa.update(self._runs)
+                    .where(self._runs.c.run_id == claim.run_id)
+                    .values(finished_at=now)
+                    .values({name: path and encoded(path) for name, path in paths.items()})
+                )
+                connection.execute(
+                    sa.update(arrivals)
+                    .where(arrivals.c.run_id == claim.run_id)
+                    .values(closed_at=now, outcome="published")
+                )
+            return self._get(connection, claim.run_id)
 
     def finished(self, limit: int = 100, before: str | None = None) -> list[Run]:
-        """The latest published runs, newest first; ``before`` a run's id, for the next page."""
-        raise NotImplementedError
+        """The latest published runs, the last published first.
+
+        Args:
+            limit: the most runs to answer.
+            before: a run's id; only runs that were published before it are answered.
+        """
+        runs = self._runs
+        wanted = sa.select(runs).where(runs.c.finished_at.is_not(None))
+        if before is not None:
+            then = sa.select(runs.c.finished_at).where(runs.c.run_id == before).scalar_subquery()
+            wanted = wanted.where(sa.tuple_(runs.c.finished_at, runs.c.run_id) < (then, before))
+        wanted = wanted.order_by(runs.c.finished_at.desc(), runs.c.run_id.desc()).limit(limit)
+        with transaction(self._engine) as connection:
+            return [_run(row) for row in connection.execute(wanted)]
 
     def get(self, run_id: str) -> Run:
         """One run, published or not.
 
         Raises:
-            NotFound: there is no such run, or nothing is known of it yet.
+            NotFound: there is no such run, or nothing was found out about its file yet.
         """
-        raise NotImplementedError
+        with transaction(self._engine) as connection:
+            return self._get(connection, run_id)
 
     def issues(self, run_id: str) -> list[Issue]:
         """What was wrong in a run, the most frequent first."""
-        raise NotImplementedError
+        issues = self._tables.issues
+        wanted = (
+            sa.select(issues.c.rule, issues.c.column_name, issues.c.rows)
+            .where(issues.c.run_id == run_id)
+            .order_by(issues.c.rows.desc(), issues.c.column_name, issues.c.rule)
+        )
+        with transaction(self._engine) as connection:
+            return [
+                Issue(rule, column and decoded(column), rows)
+                for rule, column, rows in connection.execute(wanted)
+            ]
+
+    def _is_published(self, connection: Connection, claim: Claim) -> bool:
+        runs = self._runs
+        published = sa.select(runs.c.run_id).where(
+            runs.c.run_id == claim.run_id, runs.c.finished_at.is_not(None)
+        )
+        return connection.scalar(published) is not None
+
+    def _keep(self, connection: Connection, claim: Claim, **statistics: Any) -> None:
+        identity = {
+            "file": encoded(claim.name),
+            "sha256": claim.sha256,
+            "trigger": claim.trigger,
+            "contract": self._contract.fingerprint,
+            "duplicate_of": claim.duplicate_of,
+            "started_at": claim.started_at,
+        }
+        connection.execute(
+            insert(self._runs)
+            .values(run_id=claim.run_id, **identity, **statistics)
+            .on_conflict_do_update(index_elements=["run_id"], set_=identity | statistics)
+        )
+
+    def _repeat_statistics(self, connection: Connection, claim: Claim) -> None:
+        """Give a duplicate without statistics those of the run that it repeats."""
+        if claim.duplicate_of is None or self._found(connection, claim.run_id) is not None:
+            return
+        first = self._found(connection, claim.duplicate_of)
+        if first is not None:
+            self._keep(connection, claim, **{name: first._mapping[name] for name in _STATISTICS})
+
+    def _get(self, connection: Connection, run_id: str) -> Run:
+        row = self._found(connection, run_id)
+        if row is None:
+            raise NotFound(f"Nothing is known of a run {run_id}.", "See jobchurn runs.")
+        return _run(row)
+
+    def _found(self, connection: Connection, run_id: str) -> sa.Row[Any] | None:
+        return connection.execute(
+            sa.select(self._runs).where(self._runs.c.run_id == run_id)
+        ).first()
+
+
+def _issues_of(verdict: Verdict) -> list[Issue]:
+    """How many rows broke each rule; whole-file reasons count every row."""
+    rows = Counter(
+        key
+        for reasons in verdict.bad.values()
+        for key in {(reason.rule, reason.column) for reason in reasons}
+    )
+    for column in verdict.missing:
+        rows[_MISSING_COLUMN, column] = verdict.rows_total
+    if verdict.refusal is not None:
+        rows[verdict.refusal.rule, verdict.refusal.column] = verdict.rows_total
+    return [Issue(rule, column, count) for (rule, column), count in rows.items()]
+
+
+def _marked(name: str, run_id: str) -> str:
+    """The name with the run's id before its extension, no longer in bytes than it may be."""
+    stem, dot, extension = name.rpartition(".")
+    if not stem:
+        stem, dot, extension = name, "", ""
+    tail = f"-{run_id}{dot}{extension}"
+    while len(os.fsencode(stem + tail)) > _NAME_BYTES:
+        stem = stem[:-1]
+    return stem + tail
+
+
+def _run(row: sa.Row[Any]) -> Run:
+    fields = dict(row._mapping)
+    for name in ("file", "good", "bad", "reasons", "report"):
+        fields[name] = fields[name] and decoded(fields[name])
+    return Run(**fields | {"notes": tuple(decoded_json(row.notes))})
