@@ -269,9 +269,10 @@ class Column:
         found = difflib.get_close_matches(plain, folded, n=1, cutoff=0.7)
         return folded[found[0]] if found else None
 
-    def _blank(self, value: object) -> None:
+    def _blank(self, value: object) -> Value:
         if self.required:
             raise Violation(self, Rule.REQUIRED, value)
+        return None
 
     def _number(self, shown_as: object, value: float) -> int | float:
         if not isinstance(value, int) and not math.isfinite(value):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,9 +49,10 @@ def ingest(
                 done += 1
             note(f"{done} files ingested." if done else "No raw file is waiting.")
             return
-        for file in files or [None]:
-            run = flow.ingest_one(services, trigger="cli", file=file)
-            note(told(run) if run else "No raw file is waiting.")
+        named: list[Path | None] = [*(files or [])] or [None]
+        for file in named:
+            one = flow.ingest_one(services, trigger="cli", file=file)
+            note(told(one) if one else "No raw file is waiting.")
 
 
 def told(run: Run) -> str:
@@ -110,7 +113,8 @@ def runs(
     with wiring.services() as services:
         finished = services.store.runs.finished(limit=limit)
     if as_json:
-        typer.echo(json.dumps([run.to_dict() for run in finished], indent=2))
+        rows = [dataclasses.asdict(run) for run in finished]
+        typer.echo(json.dumps(rows, indent=2, default=datetime.isoformat))
         return
     runs_table(finished)
 

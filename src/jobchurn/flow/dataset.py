@@ -74,7 +74,9 @@ def set_aside_and_split(
     folder = DataFolder(folders.data)
     path = source(settings, folder, progress)
     progress(f"Setting 70% of {path.name} aside for training …")
-    split.set_aside(path, folder.training, folder.streaming, share=0.7, seed=seed)
+    split.set_aside(
+        path, folder.training, folder.streaming, share=0.7, seed=seed, contract=contract
+    )
     progress(f"Splitting the rest into {n_files} raw files …")
     return split.split(
         folder.streaming,
