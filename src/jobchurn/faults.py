@@ -8,6 +8,7 @@ the others stay.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from random import Random
@@ -107,7 +108,7 @@ def _faults(contract: Contract) -> Iterator[Fault]:
             column,
             _no_level(column),
         )
-    if column := _column(contract, lambda c: c.is_numeric, Role.FEATURE, Kind.INTEGER):
+    if column := _column(contract, _has_room, Role.FEATURE, Kind.INTEGER):
         yield Fault(
             5,
             "impossible number",
@@ -116,6 +117,7 @@ def _faults(contract: Contract) -> Iterator[Fault]:
             column,
             _below(column),
         )
+    if column := _column(contract, lambda c: c.is_numeric, Role.FEATURE, Kind.INTEGER):
         yield Fault(
             6,
             "text in a number",
@@ -124,7 +126,7 @@ def _faults(contract: Contract) -> Iterator[Fault]:
             column,
             _no_number(column),
         )
-    if column := _column(contract, lambda c: c.is_numeric, Role.FEATURE, Kind.NUMBER):
+    if column := _column(contract, _has_room, Role.FEATURE, Kind.NUMBER):
         yield Fault(
             7,
             "extreme outlier",
@@ -179,22 +181,27 @@ def _no_number(column: Column) -> Injector:
     return injector
 
 
+def _has_room(column: Column) -> bool:
+    """Whether numbers can be spelt that lie beyond both bounds."""
+    if column.minimum is None or column.maximum is None:
+        return False
+    return column.minimum - 1 < column.minimum and math.isfinite(_far(column, _SPANS_BEYOND[-1]))
+
+
 def _below(column: Column) -> Injector:
-    minimum, _ = _bounds(column)
+    minimum = column.minimum or 0
     return lambda _text, rng: _spelt(column, minimum - rng.randint(1, _MOST_BELOW))
 
 
 def _beyond(column: Column) -> Injector:
-    minimum, maximum = _bounds(column)
-    span = max(maximum - minimum, 1)
-    return lambda _text, rng: _spelt(column, maximum + span * rng.choice(_SPANS_BEYOND))
+    return lambda _text, rng: _spelt(column, _far(column, rng.choice(_SPANS_BEYOND)))
 
 
-def _bounds(column: Column) -> tuple[float, float]:
-    if column.minimum is None or column.maximum is None:
-        raise ValueError(f"{column.name} is a number without bounds")
-    return column.minimum, column.maximum
+def _far(column: Column, spans: int) -> float:
+    """A number so many spans of the column's range beyond its maximum."""
+    minimum, maximum = column.minimum or 0, column.maximum or 0
+    return maximum + spans * max(maximum - minimum, 1)
 
 
 def _spelt(column: Column, number: float) -> str:
-    return str(int(number)) if column.kind is Kind.INTEGER else f"{number:.15g}"
+    return str(int(number) if column.kind is Kind.INTEGER else number)

@@ -222,8 +222,9 @@ def _columns(
         pieces = _raws(data, records, rows)
         seen.update(map(hash, pieces))
         quoted = _quoted(records, rows, pieces, faults)
-        for row, reason in _misfits(rows, pieces, quoted, head, width):
-            faults.setdefault(row, reason)
+        for row, rule, message in _misfits(rows, pieces, quoted, head, width):
+            if row not in faults:
+                faults[row] = fault(row, rule, pieces[row - first], message)
         for row in [row for row in rows if row in quoted or row in faults]:
             pieces[row - first] = blank
         joined = b",".join(pieces).decode().split(",")
@@ -250,23 +251,21 @@ def _quoted(
 
 def _misfits(
     rows: range, pieces: list[bytes], quoted: dict[int, list[str]], head: bytes, width: int
-) -> Iterator[tuple[int, Reason]]:
+) -> _Found:
     """Rows that are the header again, or have another number of cells than it."""
     if head in pieces:
         for row, piece in zip(rows, pieces, strict=True):
             if piece == head:
-                message = "it repeats the header"
-                yield row, fault(row, StructureRule.REPEATED_HEADER, piece, message)
+                yield row, StructureRule.REPEATED_HEADER, "it repeats the header"
     counts = [piece.count(b",") + 1 for piece in pieces]
     for row, cells in quoted.items():
         counts[row - rows.start] = len(cells)
     if counts.count(width) == len(counts):
         return
-    for row, piece, count in zip(rows, pieces, counts, strict=True):
+    for row, count in zip(rows, counts, strict=True):
         if count != width:
             rule = StructureRule.TOO_FEW_CELLS if count < width else StructureRule.TOO_MANY_CELLS
-            message = f"{_counted(count, 'cell')} where the header has {width:,}"
-            yield row, fault(row, rule, piece, message)
+            yield row, rule, f"{_counted(count, 'cell')} where the header has {width:,}"
 
 
 def _notes(data: bytes, records: Records, repeats: int) -> Iterator[str]:

@@ -102,7 +102,7 @@ def header_of(
 
 def plain(name: str) -> str:
     """A name as the header means it: without blanks and quotes around it."""
-    return name.strip().strip('"').strip()
+    return name.strip().strip('"').replace('""', '"').strip()
 
 
 def _unreadable(line: bytes, contract: Contract, data: bytes) -> Reason:
