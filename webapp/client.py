@@ -1,0 +1,277 @@
+"""The web app's only HTTP: what it asks the API, and the API's troubles in a person's words."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlencode
+
+import httpx
+
+from jobchurn.contract import Value
+from problems import Problem
+
+SOURCE = "webapp"
+"""How this door's predictions are marked."""
+
+ATTEMPTS = 3
+"""How often a request that may be repeated is sent before it counts as failed."""
+
+_PASSING = frozenset({429, 502, 503, 504})
+_WAIT_AT_MOST = 5.0
+
+Json = dict[str, Any]
+"""An object as JSON carries it."""
+
+Record = Mapping[str, Value]
+"""Column → value."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What ``POST /predict`` answered.
+
+    Attributes:
+        predictions: one object per predicted record, in order.
+        features: what each was predicted from, as it is stored.
+        model_version: which model it was.
+        refused: the records that break the contract, each with its errors.
+        replayed: whether this is the first answer to the same request, given again.
+    """
+
+    predictions: list[Json]
+    features: list[Json]
+    model_version: str
+    refused: list[Json] = field(default_factory=list)
+    replayed: bool = False
+
+
+@dataclass(frozen=True)
+class Model:
+    """The model in charge.
+
+    Attributes:
+        version: its name.
+        contract: the fingerprint of the contract that it follows.
+        threshold: the probability from which it answers 1.
+        levels: column → the texts that it knows.
+    """
+
+    version: str
+    contract: str
+    threshold: float
+    levels: dict[str, Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some rows of a longer list, and the cursor of what follows (``None`` at the end)."""
+
+    rows: list[Json]
+    next: str | None
+
+
+class Client:
+    """The API, as the web app sees it.
+
+    Every method raises :class:`Problem` where the API is away, not ready, or refuses.
+
+    Args:
+        address: where this process reaches the API.
+        public_address: where a person's browser reaches it, for links.
+        timeout: seconds that one answer may take.
+        pause: seconds before a request is repeated; doubled each time.
+        transport: carries the requests; the network by default.
+    """
+
+    def __init__(
+        self,
+        address: str,
+        public_address: str = "",
+        *,
+        timeout: float = 60,
+        pause: float = 0.15,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        self.address = address.rstrip("/")
+        self.public_address = (public_address or address).rstrip("/")
+        self._pause = pause
+        self._http = httpx.Client(
+            base_url=self.address,
+            timeout=httpx.Timeout(timeout, connect=3),
+            transport=transport,
+        )
+
+    def model(self) -> Model:
+        """The model in charge."""
+        told = self._told(self._ask("GET", "/model"))
+        return Model(
+            version=told["version"],
+            contract=told["contract"],
+            threshold=told["threshold"],
+            levels={
+                feature["name"]: feature["levels"]
+                for feature in told["features"]
+                if feature.get("levels")
+            },
+        )
+
+    def predict(self, records: Sequence[Record], *, key: str, partial: bool = False) -> Answer:
+        """Predict records and store the predictions.
+
+        Args:
+            records: column → value.
+            key: names this request: asked again with it, the API gives its first answer again and
+                stores nothing new.
+            partial: predict the good records where some break the contract.
+        """
+        body = {"records": list(records), "source": SOURCE, "partial": partial}
+        response = self._ask("POST", "/predict", json=body, headers={"Idempotency-Key": key})
+        told = self._told(response)
+        return Answer(
+            predictions=told["predictions"],
+            features=told["features"],
+            model_version=told["model_version"],
+            refused=told.get("refused") or [],
+            replayed="idempotent-replayed" in response.headers,
+        )
+
+    def explain(self, records: Sequence[Record]) -> list[Json]:
+        """For each record, what each column added to the model's score. Stores nothing."""
+        told = self._told(self._ask("POST", "/explain", json={"records": list(records)}))
+        explanations: list[Json] = told["explanations"]
+        return explanations
+
+    def past_predictions(
+        self,
+        start: date | None,
+        end: date | None,
+        source: str,
+        *,
+        limit: int,
+        cursor: str | None = None,
+    ) -> Page:
+        """Stored predictions, newest first; both days are included."""
+        asked = _range_of(start, end, source) | {"limit": str(limit)}
+        if cursor:
+            asked["cursor"] = cursor
+        told = self._told(self._ask("GET", "/past-predictions", params=asked))
+        return Page(told["rows"], told["next"])
+
+    def export_address(self, start: date | None, end: date | None, source: str) -> str:
+        """Where a browser downloads all matching predictions as CSV."""
+        asked = _range_of(start, end, source) | {"format": "csv"}
+        return f"{self.public_address}/past-predictions?{urlencode(asked)}"
+
+    def ingestion_runs(self, limit: int) -> list[Json]:
+        """The latest ingested files, newest first."""
+        told = self._told(self._ask("GET", "/ingestion-runs", params={"limit": str(limit)}))
+        runs: list[Json] = told["runs"]
+        return runs
+
+    def link(self, path: str) -> str:
+        """Where a browser finds what the API names by its path."""
+        return f"{self.public_address}{quote(path)}"
+
+    def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
+        """Send a request, again where that may help. Every request here is safe to repeat."""
+        pause = self._pause
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                response = self._http.request(method, path, **content)
+            except httpx.TransportError as error:
+                if attempt == ATTEMPTS:
+                    raise self._away(error) from error
+            else:
+                if response.is_success:
+                    return response
+                if response.status_code not in _PASSING or attempt == ATTEMPTS:
+                    raise problem_of(response)
+                pause = max(pause, _retry_after(response))
+            time.sleep(min(pause, _WAIT_AT_MOST))
+            pause *= 2
+        raise AssertionError("the last attempt returns or raises")
+
+    def _told(self, response: httpx.Response) -> Json:
+        """The object that a success carries."""
+        try:
+            told = response.json()
+        except ValueError:
+            told = None
+        if not isinstance(told, dict):
+            raise Problem(
+                f"What runs at {self.address} does not answer as the prediction service.",
+                "Set `API_URL` to where the prediction service answers, and start again.",
+            )
+        return told
+
+    def _away(self, error: httpx.TransportError) -> Problem:
+        if isinstance(error, httpx.TimeoutException):
+            return Problem(
+                f"The prediction service at {self.address} did not answer in time.",
+                "It may be busy or starting. Try again in a moment.",
+            )
+        return Problem(
+            f"The prediction service at {self.address} does not answer.",
+            "Start it with `jobchurn up`, or set `API_URL` to where it answers; then try again.",
+        )
+
+
+def problem_of(response: httpx.Response) -> Problem:
+    """An answer that is no success, in a person's words."""
+    try:
+        told = response.json()
+    except ValueError:
+        told = None
+    told = told if isinstance(told, dict) else {}
+    sentence = told.get("detail") or told.get("title") or _standard_sentence(response.status_code)
+    cure = told.get("cure") or _standard_cure(response.status_code)
+    details = tuple(
+        _line_of(error) for error in told.get("errors") or () if isinstance(error, dict)
+    )
+    return Problem(str(sentence), str(cure), details)
+
+
+def _standard_sentence(status: int) -> str:
+    try:
+        phrase = HTTPStatus(status).phrase
+    except ValueError:
+        phrase = "no standard answer"
+    return f"The prediction service answered {status} ({phrase})."
+
+
+def _standard_cure(status: int) -> str:
+    if status in _PASSING:
+        return "It is busy or not ready yet. Try again in a moment."
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "This is a fault of the service: see `jobchurn logs api`, then try again."
+    return "Correct what was sent and try again."
+
+
+def _line_of(error: Json) -> str:
+    """One thing that is wrong with a request, and what was likely meant."""
+    line = str(error.get("message") or error.get("field") or "")
+    if record := error.get("record"):
+        line = f"record {record}: {line}"
+    nearest = error.get("nearest")
+    return f"{line}; did you mean {nearest!r}?" if nearest and "did you mean" not in line else line
+
+
+def _retry_after(response: httpx.Response) -> float:
+    try:
+        return float(response.headers["Retry-After"])
+    except (KeyError, ValueError):
+        return 0.0
+
+
+def _range_of(start: date | None, end: date | None, source: str) -> dict[str, str]:
+    asked = {"source": source}
+    if start:
+        asked["start"] = start.isoformat()
+    if end:
+        asked["end"] = end.isoformat()
+    return asked

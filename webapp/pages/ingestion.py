@@ -1,0 +1,103 @@
+"""Which files came in, how good their rows were, and where each one's report is."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+import charts
+import frame
+import words
+from client import Json
+
+CONTRACT = frame.contract()
+LATEST = 20
+COLOURS = {"none": "green", "low": "blue", "medium": "orange", "high": "red"}
+TRIGGERS = {"start": "first start", "cli": "command line", "dag": "schedule"}
+
+
+def show_counts(runs: list[Json]) -> None:
+    """The files in view in four numbers."""
+    total = sum(run["rows_total"] for run in runs)
+    valid = sum(run["rows_valid"] for run in runs)
+    troubled = sum(run["criticality"] in ("medium", "high") for run in runs)
+    counts = st.columns(4)
+    counts[0].metric("Files", f"{len(runs):,}", border=True)
+    counts[1].metric("Rows", f"{total:,}", border=True)
+    counts[2].metric("Good rows", words.percent(valid / total) if total else "–", border=True)
+    counts[3].metric("Files of medium or high criticality", f"{troubled:,}", border=True)
+
+
+def show_files(runs: list[Json]) -> None:
+    """One line per file, the latest first."""
+    st.table(
+        {
+            "File": [words.escaped(run["file"]) for run in runs],
+            "When (UTC)": [moment(run["finished_at"]) for run in runs],
+            "By": [TRIGGERS.get(run["trigger"], run["trigger"]) for run in runs],
+            "Good": [f"{run['rows_valid']:,}" for run in runs],
+            "Bad": [f"{run['rows_invalid']:,}" for run in runs],
+            "Criticality": [criticality(run) for run in runs],
+            "Most frequent fault": [fault(run) for run in runs],
+            "Report": [report(run) for run in runs],
+        },
+        border="horizontal",
+        hide_index=True,
+        alt="The latest files",
+    )
+
+
+def moment(text: str) -> str:
+    """A time as people read it."""
+    return datetime.fromisoformat(text).astimezone(UTC).strftime("%d %b %Y, %H:%M:%S")
+
+
+def criticality(run: Json) -> str:
+    """How bad a file is, as a coloured word."""
+    word = run["criticality"]
+    if run["duplicate_of"]:
+        return f":{COLOURS.get(word, 'gray')}-badge[{word}] :gray-badge[repeated content]"
+    return f":{COLOURS.get(word, 'gray')}-badge[{word}]"
+
+
+def fault(run: Json) -> str:
+    """The rule that most rows broke, and how many did."""
+    if not run["issues"]:
+        return "–"
+    worst = run["issues"][0]
+    column = CONTRACT.by_name.get(worst["column"])
+    place = f"{column.label}: " if column else ""
+    return words.escaped(f"{place}{worst['rule']}, {words.counted(worst['rows'], 'row')}")
+
+
+def report(run: Json) -> str:
+    """A link to the file's report."""
+    return f"[Open report]({frame.client().link(run['report'])})" if run["report"] else "–"
+
+
+frame.heading(
+    "Ingestion",
+    f"The latest {LATEST} files that came in, and how good their rows were.",
+)
+with frame.troubles_shown():
+    runs = frame.client().ingestion_runs(LATEST)
+if not runs:
+    frame.nothing_here(
+        "No file has come in yet.",
+        "Put a CSV into the folder `raw_data`, and the next scheduled run takes it; or run "
+        "`jobchurn ingest FILE`.",
+    )
+    st.stop()
+show_counts(runs)
+frame.picture(
+    charts.files_chart(
+        [
+            {"name": run["file"], "good": run["rows_valid"], "bad": run["rows_invalid"]}
+            for run in runs
+        ]
+    ),
+    "Good and bad rows of each file: "
+    + "; ".join(f"{r['file']} {r['rows_valid']} good, {r['rows_invalid']} bad" for r in runs),
+)
+show_files(runs)
