@@ -59,8 +59,8 @@ def serving(settings: Settings) -> Iterator[str]:
             yield server.url()
         finally:
             _leave(server.home, users)
-            if keeper is not None:
-                keeper.poll()  # takes its exit code where it has ended
+            if keeper is not None and not _is_kept(server.home):
+                keeper.wait()  # takes its exit code, so that no zombie stays
 
 
 def keep(server: EmbeddedPostgres) -> None:
