@@ -48,7 +48,7 @@ fi
 
 for target in api full; do
     step "image: $target"
-    buildah build --isolation chroot --layers=false --pull-never \
+    buildah build --format docker --isolation chroot --layers=false --pull-never \
         --build-arg "BASE=$base" --file deploy/Dockerfile --ignorefile .dockerignore \
         --target "$target" --tag "localhost/jobchurn-$target" . >"$folder/$target.log" 2>&1 || {
         tail -30 "$folder/$target.log"

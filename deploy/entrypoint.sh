@@ -4,7 +4,7 @@
 # A secret given this way stands in no image, no compose file and no `docker inspect`. A variable
 # that is set already wins, unless it is empty.
 set -eu
-for file in /secrets/*/[A-Z]*; do
+for file in "${SECRETS:-/secrets}"/*/[A-Z]*; do
     [ -r "$file" ] || continue
     name=${file##*/}
     [ -n "$(printenv "$name" || true)" ] || export "$name=$(cat "$file")"

@@ -221,25 +221,39 @@ class Trial:
         root = self._root
         steps = [
             f"mount --bind {image.root} {root}",
-            f"mount --bind {self.volumes / 'hosts'} {root}/etc/hosts",
+            f"mount --bind {self.volumes / 'hosts'} {self._inside(image, '/etc/hosts')}",
             f"mount -t proc proc {root}/proc",
             f"mount --rbind /dev {root}/dev",
         ]
-        for place, options in (entry.split(":") for entry in service.get("tmpfs", [])):
-            steps.append(f"mkdir -p {root}{place}")
-            steps.append(f"mount -t tmpfs -o {options} tmpfs {root}{place}")
-        for source, place, *mode in (entry.split(":") for entry in service.get("volumes", [])):
+        for entry in service.get("tmpfs", []):
+            place, options = entry.split(":")
+            place = self._inside(image, place)
+            steps.append(f"mkdir -p {place} && mount -t tmpfs -o {options} tmpfs {place}")
+        for entry in service.get("volumes", []):
+            source, place, *mode = entry.split(":")
+            inside = self._inside(image, place)
             if source.startswith("/"):
-                steps.append(f"mkdir -p {root}{Path(place).parent} && touch {root}{place}")
-                steps.append(f"mount --bind {source} {root}{place}")
+                steps.append(f"mkdir -p {inside.parent} && touch {inside}")
+                steps.append(f"mount --bind {source} {inside}")
             else:
                 folder = self._volume(source, image.root / place[1:], user)
-                steps.append(f"mkdir -p {root}{place} && mount --bind {folder} {root}{place}")
+                steps.append(f"mkdir -p {inside} && mount --bind {folder} {inside}")
             if "ro" in mode:
-                steps.append(f"mount -o remount,bind,ro {root}{place}")
+                steps.append(f"mount -o remount,bind,ro {inside}")
         if service.get("read_only"):
             steps.append(f"mount -o remount,bind,ro {root}")
         return steps
+
+    def _inside(self, image: Image, place: str) -> Path:
+        """A place of the service, seen from outside.
+
+        Raises:
+            ValueError: a link of the image leads out of it, which an engine would follow inside.
+        """
+        place = place.replace("/var/run/", "/run/")  # Debian's link, followed here
+        if not (image.root / place[1:]).resolve().is_relative_to(image.root.resolve()):
+            raise ValueError(f"{place} is behind a link that leads out of {image.root}")
+        return self._root / place[1:]
 
     def _volume(self, name: str, model: Path, user: str) -> Path:
         """A volume's folder; a new one takes owner and mode from the image's, as an engine does."""
@@ -261,6 +275,8 @@ def main(volumes: Path, images: Mapping[str, Image]) -> None:
     (volumes / "root").mkdir(parents=True)
     hosts = f"127.0.0.1 localhost {' '.join(NAMES)}\n"
     (volumes / "hosts").write_text(hosts, encoding="utf-8")
+    with (images["jobchurn-full"].root / "etc/passwd").open("a", encoding="utf-8") as users:
+        users.write("postgres:x:999:999::/tmp:/bin/sh\n")  # as in PostgreSQL's own image
     services = services_of(COMPOSE, {"DEMO": os.environ.get("DEMO", "0")})
     trial = Trial(images, volumes)
     try:

@@ -1,17 +1,18 @@
-"""Gives an empty home its data, its raw files and its first model, as ``jobchurn up`` does."""
+"""Gives an empty home data, raw files, a model and first results, as ``jobchurn up`` does."""
 
 from __future__ import annotations
 
 import sys
 
 from jobchurn import wiring
-from jobchurn.flow import start
+from jobchurn.flow import feed, start
 
 
 def main() -> None:
     """Make what is absent."""
     with wiring.services() as services:
         start.prepare(services, _tell)
+        feed.feed_first(services, _tell)
 
 
 def _tell(text: str) -> None:
