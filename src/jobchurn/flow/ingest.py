@@ -75,6 +75,7 @@ def read_data(
         claim = _claim(services, path, trigger, holder)
         if claim is not None and _secure(services, claim):
             return claim
+    alert.retry_alerts(services)  # in a quiet moment, so that one comes to those not reached
     return None
 
 
@@ -130,6 +131,7 @@ def save_statistics(services: Services, claim: Claim) -> None:
 
 def send_alerts(services: Services, claim: Claim) -> None:
     """Tell people, where the file has problems that are worth it; a repeat was told already."""
+    alert.retry_alerts(services)
     if claim.duplicate_of is None:
         verdict = staged_verdict(services, claim)
         alert.send_alerts(services, claim, verdict, _criticality(services, verdict))
