@@ -8,12 +8,12 @@ import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import DataError
-from toy import TOY
 
 from jobchurn.contract import BIGGEST_INTEGER, JOB_CHANGE, Column, Kind, Role, Violation
 from jobchurn.store import columns
 from jobchurn.store.columns import checks_of, column_of
 from jobchurn.store.engine import engine_of
+from toy import TOY
 
 # An integer that may be negative, a number without practical bounds, an open text.
 EXTRA = (
