@@ -64,7 +64,7 @@ def printable(name: str) -> str:
         if character == "\\":
             return "\\\\"
         code = ord(character)
-        return f"\\x{code - 0xDC00:02x}" if code >= 0xDC80 else f"\\u{code:04x}"
+        return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
     return _ESCAPED.sub(escaped, name)
 
