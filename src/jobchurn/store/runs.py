@@ -196,18 +196,19 @@ class Runs:
                 )
             return self._get(connection, claim.run_id)
 
-    def finished(self, limit: int = 100, before: str | None = None) -> list[Run]:
+    def finished(self, limit: int | None = 100, before: str | None = None) -> list[Run]:
         """The latest published runs, the last published first.
 
         Args:
-            limit: the most runs to answer.
+            limit: the most runs to answer; all where it is ``None``.
             before: a run's id; only runs that were published before it are answered.
         """
         runs = self._runs
         wanted = sa.select(runs).where(runs.c.finished_at.is_not(None))
         if before is not None:
             then = sa.select(runs.c.finished_at).where(runs.c.run_id == before).scalar_subquery()
-            wanted = wanted.where(sa.tuple_(runs.c.finished_at, runs.c.run_id) < (then, before))
+            place = sa.tuple_(then, sa.literal(before))
+            wanted = wanted.where(sa.tuple_(runs.c.finished_at, runs.c.run_id) < place)
         wanted = wanted.order_by(runs.c.finished_at.desc(), runs.c.run_id.desc()).limit(limit)
         with transaction(self._engine) as connection:
             return [_run(row) for row in connection.execute(wanted)]

@@ -1,0 +1,73 @@
+"""Alerts: one for each run and channel, tried until delivered."""
+
+import pytest
+
+from store_work import claimed
+
+
+def recorded(store, run_id=None, channel="teams", **values):
+    defaults = {"kind": "ingestion", "severity": "high", "title": "75% bad", "body": {"n": [1]}}
+    return store.alerts.record(run_id=run_id, channel=channel, **defaults | values)
+
+
+@pytest.fixture
+def run_id(store):
+    return claimed(store).run_id
+
+
+def test_an_alert_is_kept_as_it_was_given(store, run_id):
+    alert = recorded(store, run_id, title="caf\udce9 \x00", body={"file": "\udce9"})
+    assert (alert.run_id, alert.kind, alert.severity) == (run_id, "ingestion", "high")
+    assert (alert.title, alert.body, alert.channel) == (
+        "caf\udce9 \x00",
+        {"file": "\udce9"},
+        "teams",
+    )
+    assert (alert.status, alert.attempts, alert.last_error) == ("pending", 0, None)
+    assert store.alerts.latest() == [alert]
+
+
+def test_of_a_run_and_a_channel_there_is_one_alert(store, run_id):
+    first = recorded(store, run_id)
+    assert recorded(store, run_id, title="another") == first
+    assert recorded(store, run_id, channel="slack").id != first.id
+
+
+def test_alerts_about_no_run_are_each_their_own(store):
+    assert recorded(store).id != recorded(store).id
+
+
+def test_an_alert_stays_pending_until_it_is_delivered(store):
+    first, second = recorded(store), recorded(store)
+    store.alerts.failed(first.id, "no route \x00")
+    store.alerts.failed(first.id, "timeout")
+    store.alerts.delivered(second.id)
+    [waiting] = store.alerts.pending()
+    assert (waiting.id, waiting.status, waiting.attempts) == (first.id, "failed", 2)
+    assert waiting.last_error == "timeout"
+    store.alerts.delivered(first.id)
+    assert store.alerts.pending() == []
+    [latest, earlier] = store.alerts.latest()
+    assert (latest.id, earlier.id) == (second.id, first.id)
+    assert earlier.delivered_at >= earlier.created_at
+    assert earlier.attempts == 3
+
+
+def test_after_its_last_attempt_an_alert_rests(store):
+    alert = recorded(store)
+    for _ in range(3):
+        store.alerts.failed(alert.id, "refused")
+    assert store.alerts.pending(max_attempts=3) == []
+    assert len(store.alerts.pending(max_attempts=4)) == 1
+
+
+def test_a_skipped_alert_is_never_delivered(store):
+    recorded(store, status="skipped")
+    assert store.alerts.pending() == []
+
+
+def test_what_was_delivered_stays_delivered(store):
+    alert = recorded(store)
+    store.alerts.delivered(alert.id)
+    store.alerts.failed(alert.id, "a second messenger met a closed door")
+    assert store.alerts.latest()[0].status == "delivered"
