@@ -111,7 +111,7 @@ class Keeper:
                 for program in known.values():
                     if program.state in ENDED:
                         ends[program.name].add(program.stopped)
-                    if len(ends[program.name]) >= START_FAILURES:
+                    if program.state == "FATAL" or len(ends[program.name]) >= START_FAILURES:
                         raise self._ends_again_and_again(program)
                 if time.monotonic() > deadline:
                     raise StackFailed(
@@ -196,6 +196,7 @@ class Keeper:
         self._supervisord = subprocess.Popen(  # noqa: S603 (our own command)
             supervision.command(self._folder),
             env=supervision.environment(self._folder, listening),
+            cwd=self._folder.logs,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -41,7 +41,8 @@ def write_configuration(
     """Write supervisor's configuration and each program's spec.
 
     Paths come in through the environment (:func:`environment`): in supervisor's configuration a
-    percent sign, a blank, a semicolon or a hash of a path would be syntax.
+    percent sign, a blank, a semicolon or a hash of a path would be syntax. Logs are named without
+    their folder, which is the one that supervisord is started in: their names are expanded twice.
 
     Args:
         folder: where they go.
@@ -53,7 +54,7 @@ def write_configuration(
         "nodaemon = true",
         "silent = true",
         "nocleanup = true",
-        "logfile = %(ENV_STACK_LOGS)s/supervisord.log",
+        "logfile = supervisord.log",
         "logfile_maxbytes = 5MB",
         "logfile_backups = 2",
         "pidfile = %(ENV_STACK_RUN)s/supervisord.pid",
@@ -97,7 +98,7 @@ def _section(program: Program, priority: int) -> list[str]:
         f"stopasgroup = {str(program.signal_group).lower()}",
         "killasgroup = true",
         "redirect_stderr = true",
-        f"stdout_logfile = %(ENV_STACK_LOGS)s/{program.name}.log",
+        f"stdout_logfile = {program.name}.log",
         "stdout_logfile_maxbytes = 10MB",
         "stdout_logfile_backups = 3",
     ]
@@ -115,7 +116,6 @@ def environment(folder: StackFolder, listening: Path) -> dict[str, str]:
     """The environment in which :func:`command` finds its paths."""
     return os.environ | {
         "STACK_RUN": str(folder.run),
-        "STACK_LOGS": str(folder.logs),
         "STACK_SOCKET": str(listening),
         "STACK_PYTHON": sys.executable,
     }

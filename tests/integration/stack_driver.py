@@ -1,0 +1,104 @@
+"""Runs the stack's commands with toys in place of the API and the web app; used by test_stack.py.
+
+The toys are a web server that answers ``/ready``, and a program that leaves grandchildren behind in
+sessions of their own. Behaviour is steered by files in ``$TOYS``: ``broken`` makes the API fail.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+from jobchurn import postgres
+from jobchurn.errors import DataUnusable, JobchurnError
+from jobchurn.settings import read_settings
+from jobchurn.stack import airflow, control, keeper, programs, services, supervision
+from jobchurn.stack.programs import Program
+from jobchurn.stack.up import up
+
+TOYS = Path(os.environ["TOYS"])
+
+API = """
+import http.server, pathlib, sys
+if pathlib.Path("broken").exists():
+    sys.exit("the toy is broken")
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200 if self.path == "/ready" else 404)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+BREEDER = """
+import http.server, os, signal, subprocess, sys, time
+child = [sys.executable, "-c", "import signal, time; time.sleep(600)"]
+subprocess.Popen(child, start_new_session=True)
+subprocess.Popen([sys.executable, "-c", f"import subprocess; subprocess.run({child})"])
+class Answer(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+    def log_message(self, *_):
+        pass
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
+"""
+
+
+def install_toys():
+    services.CHECKOUT = airflow.CHECKOUT = TOYS
+    supervision.RETRIES = 1
+    keeper.REST_SECONDS = 1.0
+    keeper.WATCH_SECONDS = 0.3
+    settings = read_settings()
+    programs.api_program = lambda _database: Program(
+        name="api",
+        command=(sys.executable, "-c", API, str(settings.api_port)),
+        folder=TOYS,
+    )
+    programs.webapp_program = lambda _settings: Program(
+        name="webapp",
+        command=(sys.executable, "-c", BREEDER, str(settings.webapp_port)),
+        folder=TOYS,
+        stop_seconds=2,
+    )
+    return settings
+
+
+def prepare(settings, full):
+    with (TOYS / "prepared").open("a") as log:
+        log.write(f"{full}\n")
+    if (TOYS / "unusable").exists():
+        raise DataUnusable("The toy data cannot be used.", "Make other data.")
+    if (TOYS / "slow").exists():
+        time.sleep(600)
+    with postgres.serving(settings) as url:
+        assert url == os.environ.get("DATABASE_URL", url)
+
+
+def main(command, *rest):
+    settings = install_toys()
+    match command:
+        case "up":
+            only = next((one[7:].split(",") for one in rest if one.startswith("--only=")), None)
+            return up(settings, prepare=prepare, only=only, detach="--detach" in rest)
+        case "down":
+            sys.stdout.write(f"{control.down(settings)}\n")
+        case "status":
+            states = [state.to_dict() for state in control.status(settings)]
+            sys.stdout.write(json.dumps(states))
+        case "env":
+            sys.stdout.write(json.dumps(control.environment(settings)))
+        case "reset":
+            sys.stdout.write(json.dumps([str(path) for path in control.reset(settings)]))
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(*sys.argv[1:]))
+    except JobchurnError as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        sys.exit(error.exit_code)

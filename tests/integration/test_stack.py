@@ -1,0 +1,360 @@
+"""The stack as it is used: started, watched, killed and stopped, with toys for the heavy services."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+DRIVER = Path(__file__).with_name("stack_driver.py")
+ELSEWHERE = "postgresql://someone:s3cr3t-w0rd@127.0.0.1:1/nothing"
+"""A database that is not ours to start, and that nothing here connects to."""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def eventually(condition, seconds=30.0):
+    deadline = time.monotonic() + seconds
+    while not (result := condition()):
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.05)
+    return result
+
+
+class Stack:
+    """One home with ports of its own, and the commands on it."""
+
+    def __init__(self, folder, *, database=ELSEWHERE, home=None):
+        self.toys = folder / "toys"
+        (self.toys / "webapp").mkdir(parents=True)
+        (self.toys / "webapp" / "Home.py").touch()
+        self.home = home or folder / "home"
+        self.environment = os.environ | {
+            "TOYS": str(self.toys),
+            "JOBCHURN_HOME": str(self.home),
+            "POSTGRES_PORT": str(free_port()),
+            "API_PORT": str(free_port()),
+            "WEBAPP_PORT": str(free_port()),
+            "PYTHONPATH": os.pathsep.join(map(str, sys.path)),
+        }
+        for name in ("API_URL", "DATABASE_URL"):
+            self.environment.pop(name, None)
+        if database is not None:
+            self.environment["DATABASE_URL"] = database
+        self.started = []
+
+    def command(self, *arguments, timeout=90):
+        return subprocess.run(
+            [sys.executable, str(DRIVER), *arguments],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def up(self, *arguments):
+        """``up`` in the foreground, once everything answers."""
+        only = [one[7:].split(",") for one in arguments if one.startswith("--only=")]
+        wanted = only[0] if only else ["postgres", "api", "webapp"]
+        process = self.start(*arguments)
+        eventually(lambda: self.are_up(wanted))
+        return process
+
+    def are_up(self, names):
+        states = self.states()
+        return all(states[name] in ("running", "external") for name in names)
+
+    def start(self, *arguments):
+        """``up`` in the foreground, without waiting."""
+        process = subprocess.Popen(
+            [sys.executable, str(DRIVER), "up", *arguments],
+            env=self.environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        self.started.append(process)
+        return process
+
+    def status(self):
+        return json.loads(self.command("status").stdout)
+
+    def states(self):
+        return {row["name"]: row["state"] for row in self.status()}
+
+    def pid(self, name):
+        return next(row["pid"] for row in self.status() if row["name"] == name)
+
+    def log(self, name):
+        return (self.home / "logs" / f"{name}.log").read_text()
+
+    def processes(self):
+        """Every process that has to do with this home: by argument, environment or folder."""
+        found = {}
+        for process in Path("/proc").glob("[0-9]*"):
+            try:
+                command = (process / "cmdline").read_bytes()
+                traces = command + (process / "environ").read_bytes()
+                folder = str((process / "cwd").readlink())
+            except OSError:
+                continue
+            ours = os.fsencode(self.home) in traces or folder.startswith(str(self.home))
+            if ours and b"status" not in command:
+                found[int(process.name)] = command.replace(b"\0", b" ").decode()
+        return found
+
+    def grandchildren(self):
+        """The processes that the toy web app starts; the deeper one in a session of its own."""
+        names = self.processes().values()
+        return [name for name in names if "time.sleep" in name and "http.server" not in name]
+
+    def supervisord(self):
+        return next(pid for pid, name in self.processes().items() if "supervisor.supervisord" in name)
+
+    def end(self):
+        self.command("down", timeout=120)
+        for process in self.started:
+            process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def stacks(tmp_path):
+    made = []
+
+    def make(**how):
+        folder = tmp_path / str(len(made))
+        folder.mkdir()
+        made.append(Stack(folder, **how))
+        return made[-1]
+
+    tmp_path.chmod(0o755)
+    yield make
+    for one in made:
+        one.end()
+
+
+@pytest.fixture
+def stack(stacks):
+    return stacks()
+
+
+def ended(process, seconds=60):
+    out, err = process.communicate(timeout=seconds)
+    return process.returncode, out, err
+
+
+def test_the_database_is_shut_down_cleanly_and_the_next_start_has_nothing_to_recover(stacks):
+    stack = stacks(database=None)
+    for _ in range(2):
+        done = stack.command("up", "--only=postgres", "--detach")
+        assert done.returncode == 0, done.stderr
+        assert stack.states() == {"postgres": "running", "api": "stopped", "webapp": "stopped"}
+        assert json.loads(stack.command("env").stdout)["DATABASE_URL"].startswith("postgresql://")
+        assert stack.command("down").stdout == "True\n"
+        assert not stack.processes()
+        assert stack.log("postgres").rstrip().endswith("database system is shut down")
+    assert "not properly shut down" not in stack.log("postgres")
+    assert (stack.toys / "prepared").read_text() == "False\nFalse\n"
+
+
+def test_whatever_is_killed_of_a_stack_with_a_database_nothing_stays_and_the_next_start_works(
+    stacks,
+):
+    stack = stacks(database=None)
+    first = stack.up("--only=postgres,api")
+    for pid in (first.pid, stack.supervisord()):
+        os.kill(pid, signal.SIGKILL)
+    again = stack.up("--only=postgres,api")
+    again.send_signal(signal.SIGTERM)
+    assert ended(again)[0] == 0
+    assert not stack.processes()
+    log = stack.log("postgres")
+    assert "fast shutdown request" in log
+    assert "not properly shut down" not in log
+
+
+def test_a_killed_database_comes_back_by_itself(stacks):
+    stack = stacks(database=None)
+    stack.up("--only=postgres")
+    former = stack.pid("postgres")
+    os.kill(former, signal.SIGKILL)
+    eventually(lambda: stack.states()["postgres"] == "running" and stack.pid("postgres") != former)
+
+
+def test_services_come_up_and_their_addresses_are_printed(stack):
+    process = stack.up()
+    assert stack.states() == {"postgres": "external", "api": "running", "webapp": "running"}
+    process.send_signal(signal.SIGINT)
+    code, out, err = ended(process)
+    assert (code, err) == (0, "")
+    assert f"http://127.0.0.1:{stack.environment['API_PORT']}" in out
+    assert out.splitlines()[-1] == "Stopped."
+    assert (stack.toys / "prepared").read_text() == "True\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_everything_grandchildren_included(stack, number):
+    process = stack.up()
+    assert len(stack.processes()) >= 7
+    process.send_signal(number)
+    assert ended(process)[0] == 0
+    assert not stack.processes()
+    assert set(stack.states().values()) == {"external", "stopped"}
+
+
+def test_a_killed_keeper_takes_everything_with_it(stack):
+    process = stack.up("--only=api")
+    process.kill()
+    process.wait()
+    eventually(lambda: not stack.processes())
+
+
+def test_a_killed_supervisor_is_started_again_with_all_services(stack):
+    process = stack.up()
+    former = {stack.supervisord(), stack.pid("api"), stack.pid("webapp")}
+    os.kill(stack.supervisord(), signal.SIGKILL)
+    eventually(lambda: not former & set(stack.processes()))
+    eventually(lambda: stack.are_up(["api", "webapp"]))
+    assert len(stack.grandchildren()) == 3
+    process.send_signal(signal.SIGTERM)
+    code, out, _ = ended(process)
+    assert code == 0
+    assert "supervisord has ended" in out
+    assert not stack.processes()
+
+
+def test_a_killed_service_is_restarted_and_its_grandchildren_are_not_left(stack):
+    stack.up()
+    former = set(stack.processes())
+    webapp = stack.pid("webapp")
+    os.kill(webapp, signal.SIGKILL)
+    eventually(lambda: stack.states()["webapp"] == "running" and stack.pid("webapp") != webapp)
+    eventually(lambda: len(former & set(stack.processes())) == len(former) - 4)
+    assert len(stack.grandchildren()) == 3
+
+
+def test_a_service_that_fails_later_is_reported_and_tried_again(stack):
+    process = stack.up("--only=api")
+    (stack.toys / "broken").touch()
+    os.kill(stack.pid("api"), signal.SIGKILL)
+    eventually(lambda: stack.states()["api"] == "failed")
+    (stack.toys / "broken").unlink()
+    eventually(lambda: stack.states()["api"] == "running")
+    process.send_signal(signal.SIGTERM)
+    out = ended(process)[1]
+    assert "api is failed" in out
+    assert out.count("api was restarted") == 2
+
+
+def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(stack):
+    (stack.toys / "broken").touch()
+    code, out, err = ended(stack.start())
+    assert code == 6
+    assert "the toy is broken" in out
+    assert "api ends again and again" in err
+    assert not stack.processes()
+
+
+def test_a_detached_start_lets_go_of_its_output_and_lives_on(stack):
+    # Were the pipe still held by the stack, communicate() would not return.
+    process = stack.start("--detach")
+    code, out, _ = ended(process)
+    assert code == 0
+    assert "running" in out
+    assert stack.states()["api"] == "running"
+    assert stack.command("down").stdout == "True\n"
+    assert not stack.processes()
+    assert "Stopped." in stack.log("up")
+
+
+def test_a_detached_start_that_fails_says_why(stack):
+    (stack.toys / "unusable").touch()
+    code, _, err = ended(stack.start("--detach"))
+    assert code == 4
+    assert err == "DataUnusable: The toy data cannot be used. Make other data.\n"
+    assert not stack.processes()
+
+
+def test_a_stop_during_the_preparation_ends_it(stack):
+    (stack.toys / "slow").touch()
+    process = stack.start()
+    eventually((stack.toys / "prepared").exists)
+    process.send_signal(signal.SIGINT)
+    assert ended(process)[0] == 0
+    assert not stack.processes()
+
+
+def test_nothing_running_is_no_fault_of_down(stack):
+    done = stack.command("down")
+    assert (done.returncode, done.stdout) == (0, "False\n")
+
+
+def test_a_second_start_in_the_same_home_is_refused(stack):
+    first = stack.up("--only=api")
+    code, _, err = ended(stack.start("--only=api"))
+    assert code == 6
+    assert f"already (pid {first.pid})" in err
+    assert stack.states()["api"] == "running"
+
+
+def test_a_taken_port_is_named_with_its_holder_and_the_variable_that_changes_it(stack):
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", int(stack.environment["API_PORT"])))
+        holder.listen()
+        code, _, err = ended(stack.start())
+    assert code == 6
+    assert f"Port {stack.environment['API_PORT']} of api is taken by" in err
+    assert f"(pid {os.getpid()})" in err
+    assert "API_PORT" in err
+
+
+def test_two_stacks_run_side_by_side(stacks):
+    one, other = stacks(), stacks()
+    one.up("--only=api")
+    other.up("--only=api")
+    assert one.command("down").stdout == "True\n"
+    assert not one.processes()
+    assert other.states()["api"] == "running"
+
+
+@pytest.mark.parametrize("name", ["a b; c # d % e 'f' ü", "x" * 120], ids=["odd", "long"])
+def test_a_home_of_any_name_will_do(stacks, tmp_path, name):
+    stack = stacks(home=tmp_path / name)
+    stack.up("--only=api")
+    listening = json.loads((stack.home / "run" / "stack.json").read_text())["socket"]
+    assert stack.command("down").stdout == "True\n"
+    assert not Path(listening).exists()
+    assert not stack.processes()
+
+
+def test_no_secret_is_on_a_command_line_in_a_log_or_in_a_file_open_to_others(stack):
+    process = stack.up()
+    assert not [name for name in stack.processes().values() if "s3cr3t-w0rd" in name]
+    process.send_signal(signal.SIGTERM)
+    assert "s3cr3t-w0rd" not in "".join(ended(process)[1:])
+    for path in stack.home.rglob("*"):
+        if path.is_file() and b"s3cr3t-w0rd" in path.read_bytes():
+            assert path.parent == stack.home / "run"
+            assert path.stat().st_mode & 0o077 == 0
+    assert (stack.home / "run").stat().st_mode & 0o077 == 0
+
+
+def test_a_reset_waits_for_the_stack_to_be_stopped_and_removes_everything_then(stack):
+    stack.up("--only=api")
+    refused = stack.command("reset")
+    assert refused.returncode == 6
+    assert "jobchurn down" in refused.stderr
+    stack.command("down")
+    assert stack.command("reset").returncode == 0
+    assert not stack.home.exists()
