@@ -1,4 +1,4 @@
-"""The stack as it is used: started, watched, killed and stopped, with toys for the heavy services."""
+"""The stack as it is used: started, watched, killed, stopped; toys stand for heavy services."""
 
 import json
 import os
@@ -59,6 +59,7 @@ class Stack:
             capture_output=True,
             text=True,
             timeout=timeout,
+            check=False,
         )
 
     def up(self, *arguments):
@@ -119,7 +120,9 @@ class Stack:
         return [name for name in names if "time.sleep" in name and "http.server" not in name]
 
     def supervisord(self):
-        return next(pid for pid, name in self.processes().items() if "supervisor.supervisord" in name)
+        return next(
+            pid for pid, name in self.processes().items() if "supervisor.supervisord" in name
+        )
 
     def end(self):
         self.command("down", timeout=120)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -16,11 +17,13 @@ from jobchurn.api.schema import example_of
 from jobchurn.api.workers import Workers
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DatabaseUnreachable, ModelCorrupt, NoChampion, Overloaded
+from jobchurn.files import Folders
 from jobchurn.flow.services import Services
 from jobchurn.policy import DecisionPolicy
 from jobchurn.settings import Settings
 
 RECORD = example_of(JOB_CHANGE)
+CORRUPT = ModelCorrupt("lgbm-2 is not what was registered.", "Restore it.")
 DOWN = DatabaseUnreachable("The database does not answer.", "Start it.")
 
 
@@ -32,27 +35,17 @@ class Model:
         return np.full(len(records), 0.4)
 
 
-class Models:
+class Registry:
     """Which model is in charge, or the trouble with finding out."""
 
-    def __init__(self, version="lgbm-1"):
-        self.version = version
+    def __init__(self):
+        self.model = Model("lgbm-1")
         self.trouble = None
 
     def champion(self):
         if self.trouble:
             raise self.trouble
-        return self.version
-
-
-class Registry:
-    def __init__(self):
-        self.broken = set()
-
-    def load(self, version):
-        if version in self.broken:
-            raise ModelCorrupt(f"{version} is not what was registered.")
-        return Model(version)
+        return self.model
 
 
 class Predictions:
@@ -62,11 +55,13 @@ class Predictions:
 
 @pytest.fixture
 def services(tmp_path):
-    store = SimpleNamespace(models=Models(), predictions=Predictions(), missing=list)
+    folders = Folders(tmp_path)
+    folders.make()
+    store = SimpleNamespace(predictions=Predictions(), missing=list)
     return Services(
         settings=Settings(max_body_bytes=20_000, max_records=50, api_threads=2, api_waiting=1),
         contract=JOB_CHANGE,
-        folders=SimpleNamespace(reports=tmp_path),
+        folders=folders,
         store=store,
         registry=Registry(),
         policy=DecisionPolicy(2),
@@ -268,7 +263,7 @@ def test_no_records_are_answered_with_none_and_nothing_is_written(client):
 
 
 def test_without_a_model_the_api_lives_but_is_not_ready_and_says_why(services):
-    services.store.models.version = None
+    services.registry.trouble = NoChampion("No model is in charge yet.", "Run jobchurn train.")
     with TestClient(create_app(services)) as client:
         assert client.get("/health").status_code == 200
         [missing] = problem_of(client.get("/ready"), 503)["missing"]
@@ -278,12 +273,12 @@ def test_without_a_model_the_api_lives_but_is_not_ready_and_says_why(services):
 
 
 def test_a_database_that_is_away_at_the_start_keeps_the_api_unready_until_it_is_there(services):
-    services.store.models.trouble = DOWN
+    services.registry.trouble = DOWN
     services.store.missing = lambda: ["The database does not answer."]
     with TestClient(create_app(services)) as client:
         missing = problem_of(client.get("/ready"), 503)["missing"]
         assert "The database does not answer." in missing
-        services.store.models.trouble = None
+        services.registry.trouble = None
         services.store.missing = list
         assert until(lambda: client.get("/ready").status_code == 200)
         assert client.get("/ready").json()["model_version"] == "lgbm-1"
@@ -337,12 +332,56 @@ def until(holds, seconds=10):
     return False
 
 
+# Reports.
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "nothing.html",
+        "secret.txt",
+        "../secret.html",
+        "..%2fsecret.html",
+        "%2e%2e%2fsecret.html",
+        "%2e%2e/secret.html",
+        "..%5csecret.html",
+        "%2fetc%2fpasswd",
+        "%2fetc%2fpasswd.html",
+        "link.html",
+        "folder.html",
+        "pipe.html",
+        ".html",
+        ".hidden.html",
+        "run.html%00",
+        "run.html%0a",
+        "run.html.html",
+        "RUN.HTML",
+        "%ff.html",
+        "r%C3%A9sum%C3%A9.html",
+        "x" * 300 + ".html",
+        "",
+    ],
+)
+def test_nothing_but_a_report_is_shown(client, services, name):
+    reports = services.folders.reports
+    (reports / "run.html").write_text("a report")
+    secret = reports.parent / "secret.html"
+    secret.write_text("secret")
+    (reports / "secret.txt").write_text("secret")
+    (reports / ".hidden.html").write_text("secret")
+    (reports / "link.html").symlink_to(secret)
+    (reports / "folder.html").mkdir()
+    os.mkfifo(reports / "pipe.html")
+    assert client.get("/reports/run.html").text == "a report"
+    problem_of(client.get(f"/reports/{name}"), 404)
+
+
 # The champion.
 
 
 @pytest.fixture
 def champion():
-    return Champion(Models("lgbm-1"), Registry())
+    return Champion(Registry())
 
 
 def test_the_model_in_charge_is_exchanged_when_another_is_promoted(champion):
@@ -350,37 +389,32 @@ def test_the_model_in_charge_is_exchanged_when_another_is_promoted(champion):
     first = champion.model
     champion.look()
     assert champion.model is first
-    champion._models.version = "lgbm-2"
+    champion._registry.model = Model("lgbm-2")
     champion.look()
     assert champion.model.version == "lgbm-2"
 
 
-@pytest.mark.parametrize("trouble", [DOWN, ZeroDivisionError("a bug")])
+@pytest.mark.parametrize("trouble", [DOWN, CORRUPT, ZeroDivisionError("a bug")])
 def test_a_failing_look_is_logged_once_and_leaves_the_model(champion, caplog, trouble):
     champion.look()
-    champion._models.trouble = trouble
-    champion._models.version = "lgbm-2"
+    champion._registry.trouble = trouble
+    champion._registry.model = Model("lgbm-2")
     for _ in range(3):
         champion.look()
     assert champion.model.version == "lgbm-1"
-    assert len([r for r in caplog.records if r.levelno == logging.ERROR]) == 1
-    champion._models.trouble = None
+    assert len([r for r in caplog.records if r.levelno == logging.WARNING]) == 1
+    champion._registry.trouble = None
     champion.look()
     assert champion.model.version == "lgbm-2"
 
 
-def test_a_corrupt_model_is_never_put_in_charge(champion):
+@pytest.mark.parametrize(
+    ("trouble", "said"), [(CORRUPT, "not what was registered"), (ZeroDivisionError(), "log")]
+)
+def test_a_first_model_that_cannot_be_loaded_is_the_reason_given(champion, trouble, said):
+    champion._registry.trouble = trouble
     champion.look()
-    champion._registry.broken.add("lgbm-2")
-    champion._models.version = "lgbm-2"
-    champion.look()
-    assert champion.model.version == "lgbm-1"
-
-
-def test_a_first_model_that_cannot_be_loaded_is_the_reason_given(champion):
-    champion._registry.broken.add("lgbm-1")
-    champion.look()
-    with pytest.raises(NoChampion, match="not what was registered"):
+    with pytest.raises(NoChampion, match=said):
         champion.model  # noqa: B018
 
 

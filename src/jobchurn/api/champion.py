@@ -4,55 +4,42 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import NoReturn
 
 from jobchurn.errors import JobchurnError, NoChampion
 from jobchurn.model import Model
 from jobchurn.registry import Registry
-from jobchurn.store import Models
 
 log = logging.getLogger(__name__)
 
 POLL_SECONDS = 0.5
 """How often it is looked whether another model is in charge; loading one takes far less."""
 
+_UNKNOWN = JobchurnError(
+    "The model in charge could not be loaded.",
+    "See the API's log for the reason; it is tried again all the time.",
+)
+
 
 class Champion:
-    """Keeps the model in charge at hand.
+    """Keeps the model in charge at hand."""
 
-    Args:
-        models: knows which version is in charge.
-        registry: loads it.
-    """
-
-    def __init__(self, models: Models, registry: Registry) -> None:
-        self._models = models
+    def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._model: Model | None = None
-        self._trouble: str | None = None
+        self._trouble = _UNKNOWN
+        self._noted = ""
 
     @property
     def model(self) -> Model:
         """The model in charge; a caller that needs it twice keeps what it got.
 
         Raises:
-            NoChampion: there is none, or it could not be loaded; the message says which.
+            NoChampion: there is none, or it cannot be loaded; the message says which.
         """
         model = self._model
         if model is None:
-            self._refuse()
+            raise NoChampion(self._trouble.message, self._trouble.cure)
         return model
-
-    def _refuse(self) -> NoReturn:
-        if self._trouble is not None:
-            raise NoChampion(
-                f"The model in charge could not be loaded: {self._trouble}",
-                "See `jobchurn doctor` and the API's log; it is tried again all the time.",
-            )
-        raise NoChampion(
-            "No model is in charge yet.",
-            "Train one (`jobchurn train`) or promote one (`jobchurn models promote VERSION`).",
-        )
 
     def look(self) -> None:
         """Look once which version is in charge, and exchange the model if it is another.
@@ -60,16 +47,18 @@ class Champion:
         Whatever goes wrong is logged, once for as long as it lasts, and leaves the model as it is.
         """
         try:
-            version = self._models.champion()
-            if version is not None and (self._model is None or self._model.version != version):
-                self._model = self._registry.load(version)
-                log.info("model %s is in charge", version)
+            model = self._registry.champion()
         except JobchurnError as error:
-            self._note(str(error))
+            self._trouble = error
+            self._note(error)
         except Exception as error:  # noqa: BLE001  (the watch outlives whatever happens)
-            self._note(f"{type(error).__name__}.", error)
+            self._trouble = _UNKNOWN
+            self._note(error)
         else:
-            self._trouble = None
+            self._noted = ""
+            if model is not self._model:
+                log.info("model %s is in charge", model.version)
+                self._model = model
 
     async def watch(self) -> None:
         """Look again and again, until cancelled."""
@@ -77,7 +66,8 @@ class Champion:
             await asyncio.sleep(POLL_SECONDS)
             await asyncio.to_thread(self.look)
 
-    def _note(self, trouble: str, error: Exception | None = None) -> None:
-        if trouble != self._trouble:
-            log.error("the model in charge cannot be had: %s", trouble, exc_info=error)
-        self._trouble = trouble
+    def _note(self, error: Exception) -> None:
+        if repr(error) != self._noted:
+            trace = None if isinstance(error, JobchurnError) else error
+            log.warning("the model in charge cannot be had: %s", error, exc_info=trace)
+        self._noted = repr(error)

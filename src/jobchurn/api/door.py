@@ -46,7 +46,7 @@ def door_to(services: Services) -> Door:
     settings = services.settings
     return Door(
         services=services,
-        champion=Champion(services.store.models, services.registry),
+        champion=Champion(services.registry),
         workers=Workers(settings.api_threads, settings.api_waiting),
         bodies=Bodies(settings.max_body_bytes),
         reader=Reader(services.contract),

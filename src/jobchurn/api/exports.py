@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from contextlib import closing
 from importlib import import_module
 from itertools import islice
 from typing import Any
@@ -24,8 +25,11 @@ MOST = 4
 _CSV_ROWS = 1_000
 _PARQUET_ROWS = 20_000
 
+Rows = Generator[Prediction, None, None]
+"""Stored predictions, in order; an open database cursor stands behind them until it is closed."""
+
 Chunks = Generator[bytes, None, None]
-"""The bytes of a file, in order; at least one chunk, and an open database cursor behind them."""
+"""The bytes of a file, in order, at least one chunk; closing it closes what stands behind it."""
 
 
 class Exports:
@@ -95,7 +99,7 @@ class _Export(StreamingResponse):
             self._at_end()
 
 
-def as_csv(rows: Iterable[Prediction], contract: Contract) -> Chunks:
+def as_csv(rows: Rows, contract: Contract) -> Chunks:
     """A CSV file with one header line.
 
     A text that a spreadsheet would run as a formula gets an apostrophe before it.
@@ -131,7 +135,7 @@ def _cell(value: Value) -> Value:
     return without_formula(value) if isinstance(value, str) else value
 
 
-def as_parquet(rows: Iterable[Prediction], contract: Contract) -> Chunks:
+def as_parquet(rows: Rows, contract: Contract) -> Chunks:
     """A Parquet file, one group of rows after the other.
 
     Raises:
@@ -201,7 +205,7 @@ class _Sink(io.RawIOBase):
         return b"".join(parts)
 
 
-def _in_chunks(rows: Iterable[Prediction], size: int) -> Iterator[list[Prediction]]:
-    remaining = iter(rows)
-    while some := list(islice(remaining, size)):
-        yield some
+def _in_chunks(rows: Rows, size: int) -> Iterator[list[Prediction]]:
+    with closing(rows):
+        while some := list(islice(rows, size)):
+            yield some

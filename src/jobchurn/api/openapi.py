@@ -53,10 +53,22 @@ def _document(app: FastAPI, contract: Contract, most_records: int) -> dict[str, 
     for answer in ("PredictAnswer", "ExplainAnswer"):
         schemas[answer]["properties"]["features"]["items"] = {"$ref": _REF.format(model="Features")}
     schemas["PastPrediction"]["properties"]["features"] = {"$ref": _REF.format(model="Features")}
-    # FastAPI describes refused parameters in a form of its own; here they are problems.
-    schemas.pop("HTTPValidationError", None)
-    schemas.pop("ValidationError", None)
+    _forget_fastapis_problems(document)
     return document
+
+
+def _forget_fastapis_problems(document: dict[str, Any]) -> None:
+    """Take out the form in which FastAPI describes refused parameters: here they are problems."""
+    schemas = document["components"]["schemas"]
+    schemas.pop("ValidationError", None)
+    if schemas.pop("HTTPValidationError", None) is None:
+        return
+    theirs = {"$ref": _REF.format(model="HTTPValidationError")}
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            refused = operation["responses"].get("422", {}).get("content", {})
+            if refused.get("application/json", {}).get("schema") == theirs:
+                del operation["responses"]["422"]
 
 
 def _with_definitions(model: type[Any]) -> dict[str, Schema]:

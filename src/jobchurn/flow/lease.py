@@ -65,8 +65,10 @@ def kept(store: Store, claim: Claim, lease_seconds: float) -> Iterator[None]:
     """Renew the lease of ``claim`` from a second thread for as long as the block runs.
 
     Raises:
-        LeaseLost: at the block's end, where another worker has taken the run over meanwhile.
+        LeaseLost: another worker has taken the run over, before the block or by its end. A file
+            that the block misses because the other one has tidied up is told as this, too.
     """
+    store.arrivals.check(claim)
     done = threading.Event()
     lost: list[LeaseLost] = []
 
@@ -84,6 +86,9 @@ def kept(store: Store, claim: Claim, lease_seconds: float) -> Iterator[None]:
     thread.start()
     try:
         yield
+    except FileNotFoundError:
+        store.arrivals.check(claim)
+        raise
     finally:
         done.set()
         thread.join()

@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.problems import documented
+from jobchurn.files import printable
 
 router = APIRouter(tags=["ingestion"])
 
@@ -23,7 +24,10 @@ class Wanted(BaseModel):
 
     limit: int = Field(50, ge=1, le=500, description="The most runs of a page.")
     cursor: str | None = Field(
-        None, max_length=64, description="What the page before named as `next`."
+        None,
+        max_length=64,
+        pattern=r"^[0-9A-Za-z-]+$",
+        description="What the page before named as `next`.",
     )
 
 
@@ -39,7 +43,7 @@ class IngestionRun(BaseModel):
     """One arrived file, and what checking it found."""
 
     run_id: str
-    file: str = Field(description="The file's name.")
+    file: str = Field(description="The file's name; what cannot be shown of it is escaped.")
     sha256: str = Field(description="Of the raw bytes, in hexadecimal.")
     trigger: str = Field(description="Who ingested it: `start`, `cli` or `dag`.")
     rows_total: int
@@ -80,7 +84,7 @@ def _runs(door: Door, wanted: Wanted) -> dict[str, Any]:
         "runs": [
             {
                 "run_id": run.run_id,
-                "file": run.file,
+                "file": printable(run.file),
                 "sha256": run.sha256,
                 "trigger": run.trigger,
                 "rows_total": run.rows_total,
