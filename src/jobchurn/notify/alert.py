@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple, Self
 
 from jobchurn.policy import Criticality
-from jobchurn.verdict import Verdict
+from jobchurn.verdict import StructureRule, Verdict
 
 TOP_ISSUES = 8
 """How many issues an alert lists; the report lists them all."""
@@ -232,6 +232,9 @@ def _issues(verdict: Verdict) -> Sequence[Issue]:
     rows = Counter(
         (reason.column, reason.rule) for reasons in verdict.bad.values() for reason in reasons
     )
-    missing = [Issue(column, "missing column", verdict.rows_total) for column in verdict.missing]
+    missing = [
+        Issue(column, StructureRule.MISSING_COLUMN, verdict.rows_total)
+        for column in verdict.missing
+    ]
     broken = [Issue(column, rule, count) for (column, rule), count in rows.items()]
     return missing + sorted(broken, key=lambda i: (-i.rows, i.column or "", i.rule))
