@@ -1,7 +1,7 @@
 """Ingestion, every minute: one raw file is judged and its rows are routed to good or bad.
 
-Each task is one call into ``jobchurn.flow.ingest`` and hands on the run's id, nothing else; whatever
-is killed is taken up by the task's next try, or by a later run.
+Each task is one call into ``jobchurn.flow.ingest`` and hands on the run's id, nothing else;
+whatever is killed is taken up by the task's next try, or by a later run.
 """
 
 from __future__ import annotations

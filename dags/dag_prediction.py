@@ -1,7 +1,7 @@
 """Prediction, every 2 minutes: the good files that no prediction covers yet are predicted.
 
-The rows go to the API, one request per file (or per chunk of the limit), each under a key made of the
-file's content: a repeated task stores nothing new. Files in ``good_data/`` are only read.
+The rows go to the API, one request per file (or per chunk of the limit), each under a key made of
+the file's content: a repeated task stores nothing new. Files in ``good_data/`` are only read.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Notes on quiet runs: Airflow has no skipped run state, so a run that did nothing says so itself."""
+"""Notes on quiet runs: Airflow has no skipped run state, so a run that did nothing says so."""
 
 from __future__ import annotations
 

@@ -16,16 +16,20 @@ from jobchurn.files.names import free_name
 _PIECE = 1024 * 1024
 
 
-def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
-    """Write a file whole or not at all: a temporary file beside it, fsync, rename, fsync of both.
+def write_atomically(
+    path: Path, content: bytes | Iterable[bytes], staging: Path | None = None
+) -> None:
+    """Write a file whole or not at all: a temporary file, fsync, rename, fsync of the folder.
 
-    It replaces what lies there. Once this returns, the file survives a crash of the machine.
+    It replaces what lies there. Once this returns, the file survives a crash of the machine. The
+    temporary file lies in ``staging``, a folder of the same file system that is removed with
+    whatever a killed writer left in it; by default beside the file.
 
     Raises:
         OSError: the file cannot be written; then nothing is left behind, and what lay there lies
             there still.
     """
-    temporary = path.parent / f".{secrets.token_hex(8)}.tmp"
+    temporary = (staging or path.parent) / f".{secrets.token_hex(8)}.tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
         with os.fdopen(descriptor, "wb") as file:
@@ -41,14 +45,14 @@ def write_atomically(path: Path, content: bytes | Iterable[bytes]) -> None:
     _sync(path.parent)
 
 
-def copy(source: Path, destination: Path) -> None:
-    """Copy a regular file's bytes, atomically.
+def copy(source: Path, destination: Path, staging: Path | None = None) -> None:
+    """Copy a regular file's bytes, atomically; ``staging`` as for :func:`write_atomically`.
 
     Raises:
         OSError: one of them cannot be read or written.
         DataUnusable: the source is no regular file.
     """
-    write_atomically(destination, _pieces(source))
+    write_atomically(destination, _pieces(source), staging)
 
 
 def move(source: Path, destination: Path) -> None:

@@ -10,7 +10,13 @@ from jobchurn.files.atomic import copy, write_atomically
 from jobchurn.files.cut import Sheet
 
 
-def route(sheet: Sheet, bad: Container[int], good: Path | None, bad_path: Path | None) -> None:
+def route(
+    sheet: Sheet,
+    bad: Container[int],
+    good: Path | None,
+    bad_path: Path | None,
+    staging: Path | None = None,
+) -> None:
     """Write the header and the good records to one file, the header and the bad ones to another.
 
     Each record goes to exactly one of them, in the order of the file, its bytes untouched. Written
@@ -21,6 +27,7 @@ def route(sheet: Sheet, bad: Container[int], good: Path | None, bad_path: Path |
         bad: the rows that are bad, from 1.
         good: where good records belong; ``None`` where there are none.
         bad_path: where bad records belong; ``None`` where there are none.
+        staging: where files lie until they are whole; see :func:`~jobchurn.files.write_atomically`.
 
     Raises:
         ValueError: a record would go nowhere, or the file is refused as a whole.
@@ -34,16 +41,16 @@ def route(sheet: Sheet, bad: Container[int], good: Path | None, bad_path: Path |
             raise ValueError(f"{'bad' if is_bad else 'good'} records have nowhere to go")
     for place, is_bad in ((good, False), (bad_path, True)):
         if place is not None:
-            write_atomically(place, _pieces(sheet, bad, is_bad))
+            write_atomically(place, _pieces(sheet, bad, is_bad), staging)
 
 
-def refuse(source: Path, bad_path: Path) -> None:
-    """Write a whole file to bad, byte for byte.
+def refuse(source: Path, bad_path: Path, staging: Path | None = None) -> None:
+    """Write a whole file to bad, byte for byte; ``staging`` as for :func:`route`.
 
     Raises:
         OSError: a file cannot be read or written.
     """
-    copy(source, bad_path)
+    copy(source, bad_path, staging)
 
 
 def _pieces(sheet: Sheet, bad: Container[int], wanted: bool) -> Iterator[bytes]:

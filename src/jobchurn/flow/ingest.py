@@ -144,14 +144,14 @@ def split_and_save(services: Services, claim: Claim) -> None:
     folder = _work(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
         if verdict.refusal is not None and routes.bad:
-            files.refuse(folder / _RAW, routes.bad)
+            files.refuse(folder / _RAW, routes.bad, folder)
         elif routes.good or routes.bad:
             sheet = files.cut(folder / _RAW, services.contract)
             bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
-            files.route(sheet, bad, routes.good, routes.bad)
+            files.route(sheet, bad, routes.good, routes.bad, folder)
         if routes.reasons:
-            files.write_atomically(routes.reasons, _reason_lines(verdict))
-        files.write_atomically(routes.report, (folder / _REPORT).read_bytes())
+            files.write_atomically(routes.reasons, _reason_lines(verdict), folder)
+        files.write_atomically(routes.report, (folder / _REPORT).read_bytes(), folder)
         services.store.arrivals.check(claim)
 
 
