@@ -1,27 +1,45 @@
-# Thin: each target is one command.
-.PHONY: help setup run test check lock stop reset
-PY = .venv/bin
+# Thin: each target is one command. `make` alone lists them.
 
-help:           ## Show the targets
-	@grep -E '^[a-z]+: .*##' Makefile | sed 's/:.*##/:/'
+.DEFAULT_GOAL := help
+.PHONY: help setup run test check bench docs e2e stop reset lock
 
-setup:          ## Make .venv with jobchurn in it
-	@sh scripts/setup.sh
+BIN := .venv/bin
 
-run: setup      ## Start everything on this machine
-	@$(PY)/jobchurn up
+JOBCHURN_CSV ?= ../shared/data/job.csv
 
-test: setup     ## Run the tests (no browser, no root needed)
-	@OMP_NUM_THREADS=1 $(PY)/python -m pytest -q --ignore=tests/e2e
+# Two OpenMP threads on a busy small machine can be 30 times slower than one.
+export OMP_NUM_THREADS := 1
 
-check: setup    ## Lint and type-check
-	@$(PY)/ruff check . && $(PY)/ruff format --check . && $(PY)/mypy src
+help: ## List the targets.
+	@sed -n 's/^\([a-z0-9]*\):.*## /\1\t/p' Makefile | expand -t 10
 
-stop: setup     ## Stop what runs here
-	@$(PY)/jobchurn down
+setup: ## Make .venv with jobchurn in it.
+	@scripts/setup.sh
 
-reset: setup    ## Remove all run-time state
-	@$(PY)/jobchurn reset
+run: setup ## Start everything on this machine; Ctrl-C stops it.
+	@$(BIN)/jobchurn up
 
-lock: setup     ## Resolve both lock files anew
-	@sh scripts/lock.sh
+test: setup ## Run the tests (no browser, no root needed).
+	$(BIN)/python -m pytest --ignore=tests/e2e
+
+check: setup ## Lint, types, directions, dead code, coverage of the core, container files.
+	@scripts/check.sh
+
+bench: setup ## Measure the model and the built-in data on a real data set, JOBCHURN_CSV; slow.
+	$(BIN)/python benchmarks/model_quality.py "$(JOBCHURN_CSV)"
+	$(BIN)/python benchmarks/fidelity.py "$(JOBCHURN_CSV)"
+
+docs: setup ## Build the documentation into site/.
+	$(BIN)/zensical build --clean --strict
+
+e2e: setup ## Run the tests that drive a browser (needs Chromium).
+	$(BIN)/python -m pytest tests/e2e
+
+stop: ## Stop what `make run`, or `jobchurn up`, has started.
+	@$(BIN)/jobchurn down
+
+reset: ## Remove all run-time state: database, data, models, logs.
+	@$(BIN)/jobchurn reset
+
+lock: setup ## Resolve both lock files anew.
+	@scripts/lock.sh

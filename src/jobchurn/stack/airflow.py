@@ -29,12 +29,17 @@ USER = "admin"
 LOCAL_SETTINGS = Path(__file__).parent / "airflow_settings"
 """The folder of ``airflow_local_settings.py``, which Airflow imports at start."""
 
+FEEDER = Program(name="airflow-feeder", command=(sys.executable, "-m", "jobchurn.stack.feeder"))
+
 CONNECTION_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 """Airflow's own setting for its database; where the user sets it, it is left alone."""
 
 
 def airflow_programs(settings: Settings, database: str, *, demo: bool) -> tuple[Program, ...]:
-    """The three programs; makes the secrets they share where there are none yet."""
+    """The three programs; makes the secrets they share where there are none yet.
+
+    A demonstration has a fourth, which keeps files arriving for the DAGs to work on.
+    """
     environment = airflow_environment(settings, database, demo=demo)
     airflow = (sys.executable, "-m", "airflow")
     version = f"http://127.0.0.1:{settings.airflow_port}/api/v2/version"
@@ -61,6 +66,7 @@ def airflow_programs(settings: Settings, database: str, *, demo: bool) -> tuple[
             environment=environment,
             waits=(version,),
         ),
+        *([FEEDER] if demo else []),
     )
 
 

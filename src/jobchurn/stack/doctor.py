@@ -47,15 +47,15 @@ class Finding:
     """One thing that was looked at.
 
     Attributes:
-        subject: what.
-        level: how bad it is.
-        message: what was found.
+        name: what.
+        state: how bad it is.
+        found: what was found, in words.
         cure: what to do about it; empty where nothing needs to be done.
     """
 
-    subject: str
-    level: Level
-    message: str
+    name: str
+    state: Level
+    found: str
     cure: str = ""
 
 

@@ -3,6 +3,7 @@
 # the coverage of its core. All checks are made, and all that fail are named at the end.
 set -u
 cd "$(dirname "$0")/.."
+PATH="$PWD/.venv/bin:$PATH"
 
 # The core: judged by its own fast tests alone.
 core='src/jobchurn/contract.py,src/jobchurn/errors.py,src/jobchurn/verdict.py'
