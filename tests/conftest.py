@@ -87,10 +87,8 @@ def store(database, contract):
 
 
 def settings_at(home):
-    """Settings of an embedded database under ``home``, on a free port, whatever the environment."""
-    return Settings(
-        jobchurn_home=home, database_url=None, postgres_bin=None, postgres_port=free_port()
-    )
+    """Settings of an embedded database under ``home``, on a free port."""
+    return Settings(jobchurn_home=home, database_url=None, postgres_port=free_port())
 
 
 def free_port():
