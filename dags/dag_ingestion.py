@@ -26,6 +26,16 @@ def holder() -> str:
     return f"dag:{get_current_context()['dag_run'].run_id}"
 
 
+def taken(step: str, ingestion: str) -> str:
+    """Take one step of ``flow.ingest``, by its name, in the run of that id; hand on the id."""
+    from jobchurn import wiring
+    from jobchurn.flow import ingest
+
+    with wiring.services() as services:
+        getattr(ingest, step)(services, ingest.resume(services, ingestion, holder()))
+    return ingestion
+
+
 @dag(
     schedule="* * * * *",
     start_date=pendulum.datetime(2024, 1, 1, tz="UTC"),
@@ -52,58 +62,33 @@ def dag_ingestion() -> None:
         return claim.run_id
 
     @task
-    def validate_data(run_id: str) -> str:
+    def validate_data(ingestion: str) -> str:
         """Judge the file against the contract."""
-        from jobchurn import wiring
-        from jobchurn.flow import ingest
-
-        with wiring.services() as services:
-            ingest.validate_data(services, ingest.resume(services, run_id, holder()))
-        return run_id
+        return taken("validate_data", ingestion)
 
     @task
-    def save_statistics(run_id: str) -> str:
+    def save_statistics(ingestion: str) -> str:
         """Keep the verdict's figures."""
-        from jobchurn import wiring
-        from jobchurn.flow import ingest
-
-        with wiring.services() as services:
-            ingest.save_statistics(services, ingest.resume(services, run_id, holder()))
-        return run_id
+        return taken("save_statistics", ingestion)
 
     @task
-    def send_alerts(run_id: str) -> str:
+    def send_alerts(ingestion: str) -> str:
         """Tell people of a file with problems."""
-        from jobchurn import wiring
-        from jobchurn.flow import ingest
-
-        with wiring.services() as services:
-            ingest.send_alerts(services, ingest.resume(services, run_id, holder()))
-        return run_id
+        return taken("send_alerts", ingestion)
 
     @task
-    def split_and_save(run_id: str) -> str:
+    def split_and_save(ingestion: str) -> str:
         """Route the rows to good and bad."""
-        from jobchurn import wiring
-        from jobchurn.flow import ingest
-
-        with wiring.services() as services:
-            ingest.split_and_save(services, ingest.resume(services, run_id, holder()))
-        return run_id
+        return taken("split_and_save", ingestion)
 
     @task
-    def finish(run_ids: list[str]) -> str:
+    def finish(ingestions: list[str]) -> str:
         """Publish the run."""
-        from jobchurn import wiring
-        from jobchurn.flow import ingest
+        return taken("finish", ingestions[0])
 
-        run_id = run_ids[0]
-        with wiring.services() as services:
-            ingest.finish(services, ingest.resume(services, run_id, holder()))
-        return run_id
-
-    run_id = validate_data(read_data())
-    finish([save_statistics(run_id), send_alerts(run_id), split_and_save(run_id)])
+    # Not named run_id: that is a key of Airflow's own context.
+    judged = validate_data(read_data())
+    finish([save_statistics(judged), send_alerts(judged), split_and_save(judged)])
 
 
 dag_ingestion()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
+from sqlalchemy.orm import object_session
 
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
@@ -21,7 +22,11 @@ NOTES = {
 def on_dag_run_success(dag_run: DagRun, msg: str) -> None:  # noqa: ARG001  (the hook's signature)
     """Note why a run of ours succeeded although all of its tasks were skipped."""
     note = NOTES.get(dag_run.dag_id)
-    if note and all(task.state == "skipped" for task in dag_run.get_task_instances()):
+    if note is None:
+        return
+    # The scheduler's own session: another one would commit in the middle of its work.
+    tasks = dag_run.get_task_instances(session=object_session(dag_run))
+    if all(task.state == "skipped" for task in tasks):
         dag_run.note = note
 
 
