@@ -88,6 +88,7 @@ def airflow_environment(settings: Settings, database: str, *, demo: bool) -> dic
         # Tasks share what the scheduler has imported only where they are forked from it.
         "AIRFLOW__CORE__MP_START_METHOD": "fork",
         "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
+        "AIRFLOW__CORE__PLUGINS_FOLDER": str(CHECKOUT / "dags" / "plugins"),
         "AIRFLOW__CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
         "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{api}/execution/",
