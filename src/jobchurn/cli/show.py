@@ -8,6 +8,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+WIDTH = 140
+"""How wide a table is at least that goes into a file or a pipe, which have no width to fit into."""
+
 
 def note(text: str) -> None:
     """Tell the person what is going on, on stderr."""
@@ -23,4 +26,7 @@ def table(title: str, headings: Sequence[str], rows: Iterable[Sequence[object]])
         shown.add_column(heading, justify="right" if numeric and listed else "left")
     for row in listed:
         shown.add_row(*("" if cell is None else str(cell) for cell in row))
-    Console().print(shown)
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, WIDTH)
+    console.print(shown)
