@@ -168,6 +168,22 @@ def test_a_range_of_a_report_is_answered_whole(client, store, house):
     assert answer.text == "<!doctype html><p>räport"
 
 
+def test_another_contract_is_served_without_a_change(toy, empty_database, tmp_path):
+    store = Store.connect(empty_database, toy)
+    store.migrate()
+    with serving(open_house(store, tmp_path, toy)) as client:
+        record = {"temperature": 80, "maker": "ONeill", "site": None}
+        [features] = client.post("/predict", json={"records": [record]}).json()["features"]
+        assert features == {"temperature": 80.0, "maker": "O'Neill & Söhne", "site": None}
+        [row] = client.get("/past-predictions").json()["rows"]
+        assert row["features"] == features
+        assert client.post("/predict", json={"records": [RECORD]}).status_code == 422
+        asked = client.get("/openapi.json").json()["components"]["schemas"]["Record"]
+        assert list(asked["properties"]) == ["temperature", "maker", "site", "failed"]
+        assert client.get("/past-predictions?format=csv").text.startswith("id,created_at")
+    store.close()
+
+
 def test_a_text_that_postgres_cannot_hold_never_reaches_it(client, database):
     answer = client.post("/predict", json={"records": [RECORD | {"city": "a\x00"}]})
     assert answer.status_code == 422

@@ -3,13 +3,13 @@
 import json
 
 import pytest
-from api_house import RECORD, open_house, serving
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
-from small_model import random_records
 
+from api_house import RECORD, open_house, serving
 from jobchurn.contract import JOB_CHANGE, Role
+from small_model import random_records
 
 JSON = "application/json"
 

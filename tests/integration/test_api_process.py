@@ -11,9 +11,9 @@ import time
 import httpx
 import psycopg
 import pytest
-from api_house import RECORD, open_house
 
-from jobchurn.api import serve
+from api_house import RECORD, open_house
+from jobchurn.api.exports import MOST
 
 HEAVY = ("airflow", "great_expectations", "lightgbm", "pandas", "sklearn", "streamlit")
 
@@ -30,8 +30,19 @@ class Served:
     def __init__(self, database, home):
         self.port = free_port()
         self.database, self.home = database, home
-        self.address = f"http://127.0.0.1:{self.port}"
+        # Each request on a connection of its own, since the process is killed between them.
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{self.port}",
+            limits=httpx.Limits(max_keepalive_connections=0),
+            timeout=30,
+        )
         self.begin()
+
+    def end(self):
+        self.process.kill()
+        self.process.wait()
+        self.process.stderr.close()
+        self.http.close()
 
     def begin(self):
         self.process = subprocess.Popen(
@@ -50,18 +61,21 @@ class Served:
             assert self.process.poll() is None, self.process.stderr.read().decode()
             assert time.monotonic() < end
             try:
-                if httpx.get(f"{self.address}/ready", timeout=5).status_code == 200:
+                if self.http.get("/ready").status_code == 200:
                     return
             except httpx.TransportError:
                 time.sleep(0.05)
 
-    def predict(self, records, key=None, timeout=30):
-        return httpx.post(
-            f"{self.address}/predict",
-            json={"records": records},
-            headers={"Idempotency-Key": key} if key else {},
-            timeout=timeout,
-        )
+    def takes_connections(self):
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), 5):
+                return True
+        except OSError:
+            return False
+
+    def predict(self, records, key=None):
+        headers = {"Idempotency-Key": key} if key else {}
+        return self.http.post("/predict", json={"records": records}, headers=headers)
 
 
 @pytest.fixture
@@ -69,9 +83,7 @@ def served(store, database, tmp_path):
     open_house(store, tmp_path)
     served = Served(database, tmp_path)
     yield served
-    served.process.kill()
-    served.process.wait()
-    served.process.stderr.close()
+    served.end()
 
 
 def in_background(function, *args):
@@ -89,17 +101,29 @@ def in_background(function, *args):
     return found, thread
 
 
-def waiting_for_a_lock(connection):
-    end = time.monotonic() + 30
+def until(holds, seconds=30):
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
-        [[count]] = connection.execute(
-            "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-            " WHERE NOT l.granted AND a.datname = current_database()"
-        ).fetchall()
-        if count:
+        if holds():
             return True
         time.sleep(0.02)
     return False
+
+
+def waiting_for_a_lock(database):
+    return until(
+        lambda: count_of(
+            database,
+            "pg_locks l JOIN pg_stat_activity a USING (pid)"
+            " WHERE NOT l.granted AND a.datname = current_database()",
+        )
+    )
+
+
+def count_of(database, what):
+    with psycopg.connect(database) as connection:
+        [count] = connection.execute(f"SELECT count(*) FROM {what}").fetchone()
+    return count
 
 
 def test_the_process_loads_nothing_heavy():
@@ -145,29 +169,24 @@ def test_what_is_under_way_is_answered_before_the_process_ends(served, database)
     with psycopg.connect(database) as connection:
         connection.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
         found, thread = in_background(served.predict, [RECORD])
-        with psycopg.connect(database) as watching:
-            assert waiting_for_a_lock(watching)
+        assert waiting_for_a_lock(database)
         served.process.send_signal(signal.SIGTERM)
-        ready = httpx.get(f"{served.address}/ready", timeout=5)
+        ready = served.http.get("/ready")
         assert ready.status_code == 503
         assert "about to end" in ready.text
-        time.sleep(serve.UNREADY_SECONDS + 0.5)
-        with pytest.raises(httpx.TransportError):
-            httpx.get(f"{served.address}/health", timeout=5)
+        assert until(lambda: not served.takes_connections())
         connection.rollback()
     thread.join(10)
     assert found[0].status_code == 200
     assert served.process.wait(10) == 0
-    with psycopg.connect(database) as connection:
-        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (1,)
+    assert count_of(database, "predictions") == 1
 
 
 def test_a_process_that_is_asked_to_end_ends_in_ten_seconds_whatever_hangs(served, database):
     with psycopg.connect(database) as connection:
         connection.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
         found, thread = in_background(served.predict, [RECORD])
-        with psycopg.connect(database) as watching:
-            assert waiting_for_a_lock(watching)
+        assert waiting_for_a_lock(database)
         begun = time.monotonic()
         served.process.send_signal(signal.SIGTERM)
         served.process.wait(30)
@@ -175,8 +194,7 @@ def test_a_process_that_is_asked_to_end_ends_in_ten_seconds_whatever_hangs(serve
         connection.rollback()
     thread.join(10)
     assert not isinstance(found[0], httpx.Response) or found[0].status_code >= 500
-    with psycopg.connect(database) as connection:
-        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
+    assert count_of(database, "predictions") == 0
 
 
 def test_an_idle_process_ends_at_once_and_well(served):
@@ -186,8 +204,8 @@ def test_an_idle_process_ends_at_once_and_well(served):
 
 def test_killed_at_any_moment_a_repeated_request_is_stored_once(served, database):
     acknowledged = {}
-    for turn in range(4):
-        keys = [f"{turn}-{number}" for number in range(30)]
+    for turn in range(3):
+        keys = [f"{turn}-{number}" for number in range(12)]
         stop = threading.Event()
 
         def send(keys=keys, stop=stop):
@@ -202,7 +220,7 @@ def test_killed_at_any_moment_a_repeated_request_is_stored_once(served, database
         writers = [threading.Thread(target=send) for _ in range(4)]
         for writer in writers:
             writer.start()
-        time.sleep(0.05 + 0.1 * turn)
+        time.sleep(0.05 * (1 + turn))
         served.process.kill()
         stop.set()
         served.process.wait()
@@ -218,7 +236,7 @@ def test_killed_at_any_moment_a_repeated_request_is_stored_once(served, database
     with psycopg.connect(database) as connection:
         ids = {row[0] for row in connection.execute("SELECT id FROM predictions").fetchall()}
     told = [p["id"] for answer in acknowledged.values() for p in answer["predictions"]]
-    assert len(told) == len(set(told)) == 4 * 30 * 3
+    assert len(told) == len(set(told)) == 3 * 12 * 3
     assert set(told) == ids
 
 
@@ -229,9 +247,37 @@ def test_two_processes_share_keys_and_champion(served, store, database, tmp_path
         assert second.predict([RECORD], "k").json() == first
         assert store.predictions.count() == 1
     finally:
-        second.process.terminate()
-        second.process.wait(15)
-        second.process.stderr.close()
+        second.end()
+
+
+def test_clients_that_leave_an_export_leave_no_connection_behind(served, database):
+    answer = served.predict([RECORD])
+    assert answer.status_code == 200
+    with psycopg.connect(database) as connection:
+        names = [
+            row[0]
+            for row in connection.execute(
+                "SELECT column_name FROM information_schema.columns"
+                " WHERE table_name = 'predictions' AND column_name <> 'id'"
+            )
+        ]
+        columns = ", ".join(f'"{name}"' for name in names)
+        connection.execute(
+            f"INSERT INTO predictions (id, {columns}) OVERRIDING SYSTEM VALUE"
+            f" SELECT -n, {columns} FROM predictions, generate_series(1, 60000) n"
+        )
+    address = "/past-predictions?format=csv"
+    for _ in range(2 * MOST):
+        with served.http.stream("GET", address) as export:
+            assert export.status_code == 200
+            assert next(export.iter_bytes(1000))
+    open_exports = (
+        "pg_stat_activity WHERE datname = current_database()"
+        " AND state LIKE 'idle in transaction%' OR (state = 'active' AND query LIKE 'FETCH%')"
+    )
+    assert until(lambda: count_of(database, open_exports) == 0)
+    exported = served.http.get(address)
+    assert len(exported.text.splitlines()) == 60_002
 
 
 def test_settings_that_cannot_be_used_end_the_process_with_a_cure():
