@@ -1,4 +1,8 @@
-"""The web app's door: `streamlit run webapp/Home.py`. It lays the frame; the pages fill it."""
+"""The web app's door: `streamlit run webapp/Home.py`. It lays the frame; the views fill it.
+
+The views do not stand in a folder `pages`: Streamlit would run such a file without this frame when
+the first visit after a start goes to it.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ subject = frame.contract().subject
 page = st.navigation(
     [
         st.Page(
-            "pages/single.py",
+            "views/single.py",
             title="Home",
             icon=":material/person_search:",
             url_path="home",
@@ -26,19 +30,19 @@ page = st.navigation(
             help=f"Predict one {subject}",
         ),
         st.Page(
-            "pages/batch.py",
+            "views/batch.py",
             title="Batch",
             icon=":material/upload_file:",
             help="Predict every row of a CSV",
         ),
         st.Page(
-            "pages/past_predictions.py",
+            "views/past_predictions.py",
             title="Past predictions",
             icon=":material/history:",
             help="Look at what was predicted, and download it",
         ),
         st.Page(
-            "pages/ingestion.py",
+            "views/ingestion.py",
             title="Ingestion",
             icon=":material/fact_check:",
             help="See which files came in and how good they were",

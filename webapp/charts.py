@@ -72,7 +72,7 @@ def reasons_chart(reasons: Sequence[Reason]) -> ChartType:
         alt.Chart(frame)
         .mark_bar(cornerRadius=3, size=14)
         .encode(
-            x=alt.X("weight:Q", title="less likely ← → more likely", axis=alt.Axis(labels=False)),
+            x=alt.X("weight:Q", title=None, axis=alt.Axis(labels=False)),
             y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=320)),
             color=_two_colours("effect", "more likely", "less likely"),
             tooltip=[alt.Tooltip("label:N", title="Reason"), alt.Tooltip("effect:N")],

@@ -60,7 +60,8 @@ def predictions_frame(
             zip(leading, features, predictions, strict=True)
         )
     ]
-    return pd.DataFrame(rows)
+    # As they are: a blank among whole numbers would turn them all into fractions.
+    return pd.DataFrame(rows, dtype=object)
 
 
 def show_predictions(
@@ -85,9 +86,14 @@ def show_predictions(
         if column.is_numeric:
             config[column.label] = st.column_config.NumberColumn(help=column.meaning)
         else:
-            config[column.label] = st.column_config.TextColumn(help=column.meaning)
+            # A width is found from the first rows; of an open text the others may be longer.
+            width = None if column.is_closed else 150
+            config[column.label] = st.column_config.TextColumn(help=column.meaning, width=width)
     height = min(len(frame), _MOST_ROWS_IN_SIGHT) * _ROW_HEIGHT + _ROW_HEIGHT + 3
-    st.dataframe(frame, hide_index=True, column_config=config, height=height, alt=alt)
+    st.dataframe(
+        frame, hide_index=True, column_config=config, height=height, alt=alt, placeholder="–"
+    )
+    st.caption("The table scrolls sideways: every column that was predicted from is there.")
 
 
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

@@ -7,42 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from form import Shape, asked, widget_of
-from jobchurn.contract import JOB_CHANGE, Column, Contract, Kind, Role, Violation
+from jobchurn.contract import JOB_CHANGE, Kind, Violation
+from toy import TOY
 
-TOY = Contract(
-    name="parcels",
-    subject="parcel",
-    positive="arrives late",
-    negative="arrives in time",
-    columns=(
-        Column(
-            name="weight",
-            label="Weight",
-            kind=Kind.NUMBER,
-            role=Role.FEATURE,
-            meaning="How heavy it is.",
-            minimum=-5,
-            maximum=30.5,
-        ),
-        Column(
-            name="carrier",
-            label="Carrier",
-            kind=Kind.TEXT,
-            role=Role.FEATURE,
-            meaning="Who brings it.",
-            max_length=3,
-        ),
-        Column(
-            name="late",
-            label="Late",
-            kind=Kind.INTEGER,
-            role=Role.OUTCOME,
-            meaning="1 where late.",
-            minimum=0,
-            maximum=1,
-        ),
-    ),
-)
 COLUMNS = [*asked(JOB_CHANGE), *asked(TOY)]
 
 

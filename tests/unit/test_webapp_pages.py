@@ -27,7 +27,7 @@ def opened(page):
     """The page, opened through the app's door."""
     app = AppTest.from_file(HOME, default_timeout=30).run()
     if page != "single":
-        app.switch_page(f"pages/{page}.py").run()
+        app.switch_page(f"views/{page}.py").run()
     assert not app.exception
     return app
 
@@ -213,6 +213,13 @@ def test_good_rows_are_predicted_in_one_partial_request_and_shown(api):
     assert list(frame["Probability"]) == [row["prediction"]["probability"] for row in api.rows]
 
 
+def test_a_file_without_an_id_is_shown_without_one(api):
+    anonymous = csv_of([example_record(2)]).replace(b"enrollee_id", b"badge")
+    frame = press(uploaded(anonymous), "Predict 1 candidate").dataframe[0].value
+    assert list(frame)[:3] == ["Row", "Looking for a new job", "Probability"]
+    assert "Enrollee" not in frame
+
+
 def test_reruns_and_a_second_upload_of_the_same_content_store_nothing_twice(api):
     content = csv_of([example_record(n) for n in range(4)])
     app = press(uploaded(content), "Predict 4 candidates")
@@ -357,7 +364,7 @@ def test_files_are_listed_with_their_rows_criticality_and_report(api):
     third = table.value.iloc[2]
     assert (third["Good"], third["Bad"]) == ("560", "110")
     assert third["Criticality"] == ":orange-badge[medium]"
-    assert third["Most frequent fault"] == r"Training\: range, 110 rows"
+    assert third["Most frequent fault"] == r"Training\: out of range in 110 rows"
     assert third["Report"].startswith("[Open report](https://public.example/reports/")
     assert "repeated content" in table.value.iloc[4]["Criticality"]
 

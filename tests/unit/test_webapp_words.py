@@ -119,3 +119,11 @@ def test_a_table_of_predictions_is_labelled_and_worded_and_keeps_numbers():
             "Training": 36,
         }
     ]
+
+
+def test_a_blank_in_a_table_leaves_large_whole_numbers_as_they_are():
+    features, prediction = {"training_hours": 36}, {"prediction": 0, "probability": 0.1}
+    frame = tables.predictions_frame(
+        JOB_CHANGE, [{"Id": 2**60 + 1}, {"Id": None}], [features] * 2, [prediction] * 2
+    )
+    assert frame["Id"].tolist() == [2**60 + 1, None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import UTC, datetime
 
 import streamlit as st
@@ -10,10 +11,21 @@ import charts
 import frame
 import words
 from client import Json
+from jobchurn.contract import Rule
 
 CONTRACT = frame.contract()
 LATEST = 20
 COLOURS = {"none": "green", "low": "blue", "medium": "orange", "high": "red"}
+BROKEN = {
+    Rule.REQUIRED: "blank",
+    Rule.KIND: "of the wrong kind",
+    Rule.FINITE: "not finite",
+    Rule.INTEGRAL: "not whole",
+    Rule.RANGE: "out of range",
+    Rule.DOMAIN: "no known value",
+    Rule.LENGTH: "too long",
+    Rule.CHARACTERS: "with control characters",
+}
 TRIGGERS = {"start": "first start", "cli": "command line", "dag": "schedule"}
 
 
@@ -26,7 +38,26 @@ def show_counts(runs: list[Json]) -> None:
     counts[0].metric("Files", f"{len(runs):,}", border=True)
     counts[1].metric("Rows", f"{total:,}", border=True)
     counts[2].metric("Good rows", words.percent(valid / total) if total else "–", border=True)
-    counts[3].metric("Files of medium or high criticality", f"{troubled:,}", border=True)
+    counts[3].metric("Medium or high criticality", f"{troubled:,}", border=True)
+
+
+def show_rows(runs: list[Json]) -> None:
+    """Good and bad rows of each file, as bars."""
+    files = Counter(run["file"] for run in runs)
+    # Files that bear the same name are told apart by when they came.
+    names = [
+        run["file"] if files[run["file"]] == 1 else f"{run['file']}, {moment(run['finished_at'])}"
+        for run in runs
+    ]
+    bars = [
+        {"name": name, "good": run["rows_valid"], "bad": run["rows_invalid"]}
+        for name, run in zip(names, runs, strict=True)
+    ]
+    frame.picture(
+        charts.files_chart(bars),
+        "Good and bad rows of each file: "
+        + "; ".join(f"{bar['name']} {bar['good']} good, {bar['bad']} bad" for bar in bars),
+    )
 
 
 def show_files(runs: list[Json]) -> None:
@@ -68,7 +99,8 @@ def fault(run: Json) -> str:
     worst = run["issues"][0]
     column = CONTRACT.by_name.get(worst["column"])
     place = f"{column.label}: " if column else ""
-    return words.escaped(f"{place}{worst['rule']}, {words.counted(worst['rows'], 'row')}")
+    broken = BROKEN.get(worst["rule"], worst["rule"])
+    return words.escaped(f"{place}{broken} in {words.counted(worst['rows'], 'row')}")
 
 
 def report(run: Json) -> str:
@@ -90,14 +122,5 @@ if not runs:
     )
     st.stop()
 show_counts(runs)
-frame.picture(
-    charts.files_chart(
-        [
-            {"name": run["file"], "good": run["rows_valid"], "bad": run["rows_invalid"]}
-            for run in runs
-        ]
-    ),
-    "Good and bad rows of each file: "
-    + "; ".join(f"{r['file']} {r['rows_valid']} good, {r['rows_invalid']} bad" for r in runs),
-)
+show_rows(runs)
 show_files(runs)

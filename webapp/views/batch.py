@@ -168,7 +168,7 @@ def show_results(scored: Scored, upload: Upload, name: str) -> None:
             f"How the {total} probabilities spread from 0 to 100%, in steps of 5%; "
             f"{found} lie at or above {words.percent(scored.threshold)}.",
         )
-    identity = CONTRACT.id
+    identity = CONTRACT.id if CONTRACT.id and CONTRACT.id.name in upload.header else None
     readable = dict(zip(upload.numbers, upload.records, strict=True))
     leading: list[dict[str, Any]] = [
         {"Row": number}
@@ -184,7 +184,7 @@ def show_results(scored: Scored, upload: Upload, name: str) -> None:
     )
     st.download_button(
         "Download the predictions (CSV)",
-        lambda: results_csv(scored, leading),
+        lambda: results_csv(scored, leading, ["row", identity.name] if identity else ["row"]),
         file_name=f"{stem(name)}-predictions.csv",
         mime="text/csv",
         on_click="ignore",
@@ -192,10 +192,9 @@ def show_results(scored: Scored, upload: Upload, name: str) -> None:
     )
 
 
-def results_csv(scored: Scored, leading: list[dict[str, Any]]) -> bytes:
+def results_csv(scored: Scored, leading: list[dict[str, Any]], first: list[str]) -> bytes:
     """The predictions under the contract's own names and values, for machines and spreadsheets."""
     names = [column.name for column in CONTRACT.inputs]
-    first = ["row", CONTRACT.id.name] if CONTRACT.id else ["row"]
     rows = zip(leading, scored.features, scored.predictions, strict=True)
     return tables.csv_of(
         [*first, *names, "prediction", "probability"],

@@ -104,7 +104,6 @@ def show_paging(page: Page, cursors: list[str | None], export: str) -> None:
         more = "there are older ones" if page.next else "these are the oldest"
         st.markdown(f"{first:,} to {last:,}, newest first; {more}.", width="stretch")
         st.link_button("Download all that match (CSV)", export, icon=":material/download:")
-    st.caption("The table scrolls sideways: every column that was predicted from is there.")
 
 
 frame.heading(
