@@ -26,6 +26,9 @@ from jobchurn.errors import JobchurnError, StackFailed
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""The signals that ask a program to stop."""
+
 STARTED = b"started"
 """What a function in the background reports when it lets go of the terminal."""
 
@@ -45,7 +48,7 @@ class StopSignals:
         self._former: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPING:
             if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
                 continue  # nohup: this is to outlive the terminal
             self._former[number] = signal.signal(number, self._receive)
@@ -139,15 +142,19 @@ def run_apart(function: Callable[[], None], signals: StopSignals) -> None:
     parent = os.getpid()
     reader, writer = os.pipe()
     _flush()
+    # No signal may meet the child while it still has our handlers, which would only note it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)
     pid = os.fork()
     if pid == 0:
         os.close(reader)
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        for number in STOPPING:
             signal.signal(number, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
         if os.getppid() != parent:
             os._exit(1)
         os._exit(_outcome(function, _Report(writer)))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
     os.close(writer)
     with os.fdopen(reader, "rb") as report:
         try:
