@@ -31,7 +31,7 @@ class LevelBaseline(TypedDict):
     Attributes:
         rows: how many rows were seen.
         missing: the share of blanks.
-        levels: level → rows; a category's in the contract's order, a text's by frequency.
+        levels: level → rows; of a category every level of the contract, of a text the commonest.
         rest: rows whose level is not listed.
     """
 

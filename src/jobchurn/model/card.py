@@ -127,7 +127,7 @@ class Card:
         rows, positives: of the training data.
         metrics: on rows held out; the model itself then learnt from all rows.
         calibration_bins, groups: over all rows, each scored by a model that did not see it.
-        importance: feature → mean size of its contribution to the score, largest first.
+        importance: feature → mean size of its contribution to the score.
         baseline: the distribution of the inputs, and of the score on rows not seen.
         parameters: of LightGBM, the number of trees among them.
         libraries: name → version, of what trained it.

@@ -123,7 +123,7 @@ def _calibration(card: Card) -> list[str]:
 
 
 def _features(card: Card) -> list[str]:
-    strongest = list(card.importance.items())[:SHOWN_FEATURES]
+    strongest = sorted(card.importance.items(), key=lambda item: -item[1])[:SHOWN_FEATURES]
     scale = max((size for _, size in strongest), default=0.0) or 1.0
     return [
         "Strongest features, by the mean size of their contribution (log-odds)",

@@ -115,10 +115,9 @@ def _labelled(
 
 
 def _importance(scorer: Scorer, records: Sequence[Record]) -> dict[str, float]:
-    """Feature → mean size of its contribution, largest first."""
+    """Feature → mean size of its contribution to the score."""
     parts = [explanation["contributions"] for explanation in scorer.explain(records)]
-    sizes = {name: float(np.mean([abs(part[name]) for part in parts])) for name in parts[0]}
-    return dict(sorted(sizes.items(), key=lambda item: -item[1]))
+    return {name: float(np.mean([abs(part[name]) for part in parts])) for name in parts[0]}
 
 
 def _sha256_of(inputs: Mapping[str, Sequence[Value]], outcomes: Sequence[int]) -> str:
