@@ -39,6 +39,13 @@ def train(
             f"Give at least {FEWEST_ROWS} rows with both outcomes.",
         )
     columns = {c.name: [record.get(c.name) for record in labelled] for c in contract.inputs}
-    model = fit(columns, outcomes, contract, seed=seed, progress=progress)
+    model = fit(
+        columns,
+        outcomes,
+        contract,
+        threshold=services.policy.threshold,
+        seed=seed,
+        progress=progress,
+    )
     services.registry.add(model)
     return model
