@@ -21,11 +21,12 @@ from jobchurn.contract import Contract, Value
 from jobchurn.errors import IdempotencyConflict, InvalidRequest
 from jobchurn.store.columns import PREDICTIONS
 from jobchurn.store.copying import copy_rows
-from jobchurn.store.engine import now_of, transaction
+from jobchurn.store.engine import transaction
 from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
 from jobchurn.store.tables import Tables, record_of
 
 _LONGEST_KEY = 255
+_NOW = sa.func.clock_timestamp()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +105,15 @@ class Requests:
             InvalidRequest: the key is too long.
         """
         with transaction(self._engine) as connection:
-            now = now_of(connection)
-            request = None
+            registered = None
             if batch.key is not None:
-                request = self._registered(connection, batch, now)
-                if request is None:
+                registered = self._register(connection, batch)
+                if registered is None:
                     return self._first_answer(connection, batch)
-            return self._stored(connection, batch, now, request)
+            return self._stored(connection, batch, registered)
 
-    def _registered(self, connection: Connection, batch: Batch, now: datetime) -> int | None:
-        """Register the request's key; ``None`` where it was known.
+    def _register(self, connection: Connection, batch: Batch) -> sa.Row[Any] | None:
+        """Register the request's key: its number and time, or ``None`` where it was known.
 
         Waits for a request of the same key that is about to be committed.
         """
@@ -123,21 +123,20 @@ class Requests:
                 "Give a shorter one; a UUID does.",
             )
         requests = self._requests
-        number: int | None = connection.scalar(
+        return connection.execute(
             insert(requests)
             .values(
                 key=encoded(batch.key or ""),
                 fingerprint=encoded(batch.fingerprint),
-                created_at=now,
+                created_at=_NOW,
                 n=len(batch.records),
                 model_version=batch.model_version,
                 policy_version=batch.policy_version,
                 refused=sa.null() if batch.refused is None else encoded_json(batch.refused),
             )
             .on_conflict_do_nothing()
-            .returning(requests.c.id)
-        )
-        return number
+            .returning(requests.c.id, requests.c.created_at)
+        ).first()
 
     def _first_answer(self, connection: Connection, batch: Batch) -> Stored:
         requests, predictions = self._requests, self._predictions
@@ -169,10 +168,13 @@ class Requests:
         )
 
     def _stored(
-        self, connection: Connection, batch: Batch, now: datetime, request: int | None
+        self, connection: Connection, batch: Batch, registered: sa.Row[Any] | None
     ) -> Stored:
         count = len(batch.records)
-        ids = _next_ids(connection, count)
+        now, ids = _now_and_numbers(connection, count)
+        request = None
+        if registered is not None:
+            request, now = registered.id, registered.created_at
         positions = range(count) if batch.positions is None else batch.positions
         columns: dict[str, Iterable[Any]] = {
             "created_at": repeat(now, count),
@@ -206,8 +208,10 @@ class Requests:
         )
 
 
-def _next_ids(connection: Connection, count: int) -> list[int]:
-    """Numbers for rows to come, so that they are known though COPY returns none."""
-    numbers = sa.func.generate_series(1, count).table_valued("n")
+def _now_and_numbers(connection: Connection, count: int) -> tuple[datetime, list[int]]:
+    """The database's time, and numbers for rows to come: COPY answers with neither."""
+    rows = sa.func.generate_series(1, count).table_valued("n")
     following = sa.func.nextval(sa.func.pg_get_serial_sequence(PREDICTIONS, "id"))
-    return list(connection.scalars(sa.select(following).select_from(numbers)))
+    numbers = sa.func.array(sa.select(following).select_from(rows).scalar_subquery())
+    now, ids = connection.execute(sa.select(_NOW, numbers)).one()
+    return now, ids
