@@ -98,7 +98,7 @@ def records_of(sheet):
     return [sheet.record(row) for row in range(1, sheet.rows + 1)]
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(ANY)
 @example(b'a,b\n1,"x\n""\n1,"')
 @example(b'a,b\r"1\r\n",2\r\r\n"')
@@ -158,7 +158,7 @@ def records_by_hand(data):
 QUOTES = {StructureRule.UNCLOSED_QUOTE, StructureRule.STRAY_QUOTE}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TABLES)
 def test_records_end_where_the_grammar_read_byte_by_byte_ends_them(data):
     sheet = files.cut_bytes(data, LETTERS)
@@ -184,7 +184,7 @@ def test_records_end_where_the_grammar_read_byte_by_byte_ends_them(data):
         assert rule in earlier or (rule in QUOTES) == is_bad
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(ANY)
 def test_a_sheet_is_whole_whatever_the_bytes(data):
     sheet = files.cut_bytes(data, LETTERS)
@@ -203,7 +203,7 @@ def test_a_sheet_is_whole_whatever_the_bytes(data):
             assert len(reason.text) <= 100
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TABLES)
 def test_a_good_record_is_what_pythons_reader_makes_of_its_bytes(data):
     sheet = files.cut_bytes(data, LETTERS)
@@ -231,7 +231,7 @@ def written(rows, end, quotes_all):
     return "".join(",".join(map(cell, row)) + end for row in rows).encode()
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rows=ROWS, end=st.sampled_from(LINE_ENDS), quotes_all=st.booleans(), ended=st.booleans())
 def test_what_is_written_by_the_book_is_cut_into_its_rows(rows, end, quotes_all, ended):
     data = written([("a", "b", "c"), *rows], end, quotes_all)
@@ -240,7 +240,7 @@ def test_what_is_written_by_the_book_is_cut_into_its_rows(rows, end, quotes_all,
     assert list(zip(*sheet.columns.values(), strict=True)) == rows
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(data=TABLES, chance=st.randoms(use_true_random=False))
 def test_what_is_routed_is_every_record_once_and_in_order(data, chance, tmp_path_factory):
     sheet = files.cut_bytes(data, LETTERS)
@@ -259,7 +259,7 @@ def test_what_is_routed_is_every_record_once_and_in_order(data, chance, tmp_path
     assert written == {False: b"", True: b""}
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(TABLES)
 def test_good_records_are_good_again_in_a_file_of_their_own(data):
     sheet = files.cut_bytes(data, LETTERS)
@@ -274,7 +274,7 @@ def test_good_records_are_good_again_in_a_file_of_their_own(data):
         assert again.columns[name] == kept
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rows=ROWS, damage=SHARP)
 def test_damage_without_line_ends_and_quotes_stays_in_its_record(rows, damage):
     for octet in (b"\n", b"\r", b'"'):
@@ -285,7 +285,7 @@ def test_damage_without_line_ends_and_quotes_stays_in_its_record(rows, damage):
     assert sheet.faults.keys() <= {1}
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(
     rows=ROWS,
     index=st.integers(0, 2),
@@ -303,7 +303,7 @@ def test_a_spliced_cell_changes_no_other(rows, index, text, end, quotes_all):
     assert list(zip(*again.columns.values(), strict=True)) == expected
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(rows=ROWS, index=st.integers(0, 2), end=st.sampled_from(LINE_ENDS), quotes_all=st.booleans())
 def test_a_cell_taken_out_leaves_the_others_as_they_are(rows, index, end, quotes_all):
     rows = [("a", "b", "c"), *rows]

@@ -410,6 +410,12 @@ def test_such_a_record_is_bad_and_its_neighbours_are_not(record, rule, end):
     assert "\0" not in reason.text
 
 
+def test_a_bad_record_is_shown_with_what_is_no_text_escaped_and_not_at_length():
+    shown = cut(HEAD + b"1,Osl\xf8\0,\xc3\xa6\n" + b"x" * 500 + b"\n").faults
+    assert shown[1].text == r"1,Osl\xf8\x00,æ"
+    assert shown[2].text == "x" * 99 + "…"
+
+
 def test_a_cell_of_exactly_64_kb_is_admitted():
     sheet = cut(HEAD + b"1," + b"x" * 65_536 + b",NO,0\n")
     assert sheet.faults == {}

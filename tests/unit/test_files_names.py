@@ -1,7 +1,7 @@
 import os
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from jobchurn import files
@@ -35,12 +35,14 @@ def test_an_extension_that_is_none_is_cut_as_well():
     assert len(os.fsencode(files.shortened("a." + "x" * 250))) <= LONGEST_NAME
 
 
+@settings(deadline=None)
 @given(RAW_NAMES, st.sampled_from(["", "-2", "-1000"]))
 def test_a_shortened_name_takes_the_longest_suffix_and_that_of_a_temporary_file(name, suffix):
     short = files.shortened(name, suffix)
     assert len(os.fsencode(short + LONGEST_SUFFIX + ".0123456789abcdef.tmp")) <= 255
 
 
+@settings(deadline=None)
 @given(RAW_NAMES)
 def test_shortening_twice_is_shortening_once(name):
     assert files.shortened(files.shortened(name)) == files.shortened(name)
@@ -67,6 +69,7 @@ def test_a_free_name_of_a_long_one_fits_too():
     assert found.endswith("-2.csv")
 
 
+@settings(deadline=None)
 @given(RAW_NAMES)
 def test_a_printable_name_is_text_and_leads_back_to_the_name(name):
     text = files.printable(name)
@@ -76,6 +79,7 @@ def test_a_printable_name_is_text_and_leads_back_to_the_name(name):
     assert files.from_printable(text) == name
 
 
+@settings(deadline=None)
 @given(st.text(st.characters()))
 def test_every_text_leads_back_from_its_printable_form(name):
     assert files.from_printable(files.printable(name)) == name
