@@ -75,7 +75,7 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
             records[first : first + size],
             key=f"file:{digest}:{first // size}",
             run_id=good.run_id,
-            file=path.name,
+            file=files.printable(path.name),
             first_row=first + 1,
         )
     services.store.predictions.mark_predicted(
