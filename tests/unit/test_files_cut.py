@@ -430,6 +430,7 @@ def test_the_header_again_after_another_byte_order_mark_is_no_good_row_either():
 def test_of_several_faults_the_first_of_the_table_is_told():
     assert faults(HEAD + b'1,\0"\xff\n') == {1: StructureRule.NUL}
     assert faults(HEAD + b'1,"\xff\n') == {1: StructureRule.ENCODING}
+    assert faults(HEAD + b'1,"' + b"x" * 70_000 + b"\n") == {1: StructureRule.UNCLOSED_QUOTE}
 
 
 def test_a_miscounted_record_says_how_many_cells_it_has():
