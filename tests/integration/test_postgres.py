@@ -15,10 +15,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from jobchurn.errors import PostgresMismatch, StackFailed
+from jobchurn.contract import JOB_CHANGE
+from jobchurn.errors import DatabaseUnreachable, PostgresMismatch, StackFailed
 from jobchurn.postgres import EmbeddedPostgres, find_binaries, serving
 from jobchurn.postgres.postmaster import Postmaster
 from jobchurn.settings import Settings
+from jobchurn.store import Store
 
 USER = Path(__file__).parents[1] / "postgres_user.py"
 NOBODY = 65534
@@ -342,6 +344,18 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(own_home):
     assert "postgres.log" in caught.value.cure
 
 
+def test_a_home_of_another_user_is_told(new_home, monkeypatch):
+    def refused(*_arguments, **_options):
+        raise PermissionError(13, "Permission denied", str(new_home))
+
+    monkeypatch.setattr(Path, "open", refused)
+    with (
+        pytest.raises(StackFailed, match="JOBCHURN_HOME"),
+        serving(settings_at(new_home)),
+    ):
+        pytest.fail("it was served")
+
+
 def test_a_lost_password_is_told(new_home):
     with pytest.raises(StackFailed, match="password cannot be read"):
         embedded(settings_at(new_home)).url()
@@ -414,6 +428,24 @@ def test_a_supervised_server_ends_with_its_parent(home):
         parent.kill()
     until(lambda: not processes_in(home))
     assert not (home / "postgres" / "postmaster.pid").exists()
+
+
+def test_a_store_finds_its_server_again_when_it_comes_back(home):
+    settings = settings_at(home)
+    with supervised(settings) as (server, process):
+        store = Store.connect(server.url(), JOB_CHANGE)
+        store.migrate()
+        assert store.missing() == []
+        process.kill()
+        process.wait()
+        until(lambda: not processes_in(home))
+        with pytest.raises(DatabaseUnreachable):
+            store.models.champion()
+        assert "cannot be used" in store.missing()[0]
+    with supervised(settings):
+        assert store.missing() == []
+        assert store.models.champion() is None
+        store.close()
 
 
 def test_a_cluster_that_a_server_runs_on_needs_nothing(home):

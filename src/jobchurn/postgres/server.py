@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
+from typing import IO
 
 from jobchurn.errors import PostgresMismatch, StackFailed
 from jobchurn.postgres.binaries import version_of
@@ -55,7 +56,6 @@ class EmbeddedPostgres:
             PostgresMismatch: the cluster was made by another version.
             StackFailed: it cannot be made, or the port is taken by another program.
         """
-        self.home.mkdir(parents=True, exist_ok=True)
         with locked(self.home / "postgres.lock"):
             if Postmaster.of(self.data) is not None:
                 return
@@ -181,10 +181,27 @@ def environment() -> dict[str, str]:
     return os.environ | {"LC_ALL": "C"}
 
 
+def lock_file(path: Path) -> IO[str]:
+    """A file that locks are held on, opened; made where it is absent, its folder too.
+
+    Raises:
+        StackFailed: the folder is another user's.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path.open("a")
+    except PermissionError as error:
+        raise StackFailed(
+            f"The home of the database cannot be written: {error}.",
+            f"Work as the user whom {path.parent} belongs to, or set JOBCHURN_HOME to a folder of "
+            "your own.",
+        ) from None
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Keep other processes out for as long as the block runs; a killed one's lock is freed."""
-    with path.open("a") as lock:
+    with lock_file(path) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 

@@ -23,7 +23,7 @@ from typing import IO, TYPE_CHECKING
 from jobchurn.errors import StackFailed
 from jobchurn.postgres.binaries import find_binaries
 from jobchurn.postgres.postmaster import Postmaster
-from jobchurn.postgres.server import EmbeddedPostgres, environment, locked
+from jobchurn.postgres.server import EmbeddedPostgres, environment, lock_file, locked
 
 if TYPE_CHECKING:
     from jobchurn.settings import Settings
@@ -42,14 +42,13 @@ def serving(settings: Settings) -> Iterator[str]:
     Raises:
         PostgresMissing: there is no PostgreSQL on this machine.
         PostgresMismatch: the data was made by another version.
-        StackFailed: the server does not start.
+        StackFailed: the server does not start, or the home is another user's.
     """
     if settings.database_url is not None:
         yield settings.database_url.get_secret_value()
         return
     server = EmbeddedPostgres(settings.home, settings.postgres_port, find_binaries(settings))
-    server.home.mkdir(parents=True, exist_ok=True)
-    with _users(server.home).open("a") as users:
+    with _users(server.home) as users:
         fcntl.flock(users, fcntl.LOCK_SH)  # waits while a keeper is stopping the server
         keeper = None
         try:
@@ -65,7 +64,7 @@ def serving(settings: Settings) -> Iterator[str]:
 
 def keep(server: EmbeddedPostgres) -> None:
     """Run the server until nobody uses it; what the keeper's process does. Never returns."""
-    with _users(server.home).open("a") as users, _keeper(server.home).open("a") as keeper:
+    with _users(server.home) as users, _keeper(server.home) as keeper:
         fcntl.flock(keeper, fcntl.LOCK_EX)
         process = subprocess.Popen(  # noqa: S603
             server.command(parent_death_signal="INT"),
@@ -131,7 +130,7 @@ def _leave(home: Path, users: IO[str]) -> None:
 
 def _is_kept(home: Path) -> bool:
     """Whether a keeper lives."""
-    with _keeper(home).open("a") as keeper:
+    with _keeper(home) as keeper:
         return not _locks(keeper, fcntl.LOCK_SH)
 
 
@@ -143,12 +142,12 @@ def _locks(file: IO[str], kind: int) -> bool:
     return True
 
 
-def _users(home: Path) -> Path:
-    return home / "postgres.users"
+def _users(home: Path) -> IO[str]:
+    return lock_file(home / "postgres.users")
 
 
-def _keeper(home: Path) -> Path:
-    return home / "postgres.keeper"
+def _keeper(home: Path) -> IO[str]:
+    return lock_file(home / "postgres.keeper")
 
 
 def _last_line(log: Path) -> str:

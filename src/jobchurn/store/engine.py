@@ -59,6 +59,7 @@ _DRIVERS = {"postgresql", "postgres", "postgresql+psycopg"}
 # errors.
 _UNREACHABLE_CLASSES = {"08", "28", "3D", "53", "57", "58"}
 _CANCELLED = "57014"
+_DEADLOCK = "40P01"
 _LOCK_NOT_AVAILABLE = "55P03"
 _REFUSED = {"25006", "42501"}  # a read-only standby, a user without the right
 _OUTDATED = {"42P01", "42703"}  # undefined table, undefined column
@@ -157,7 +158,7 @@ def _meaning(error: BaseException | None, engine: Engine, lost: bool) -> Jobchur
             "Start jobchurn once (jobchurn up), which brings the tables up to this version.",
         )
     without_state = isinstance(error, psycopg.OperationalError) and state is None
-    if state in (_CANCELLED, _LOCK_NOT_AVAILABLE):
+    if state in (_CANCELLED, _DEADLOCK, _LOCK_NOT_AVAILABLE):
         return DatabaseUnreachable(
             f"The database did not answer in time: {_said(error, engine)}.",
             "Try again; if it stays so, look for long transactions in pg_stat_activity.",
