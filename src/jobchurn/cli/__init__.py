@@ -52,7 +52,3 @@ def main() -> None:
         if error.cure:
             sys.stderr.write(f"  Cure: {error.cure}\n")
         sys.exit(error.exit_code)
-    except BrokenPipeError:
-        # The reader of our output (a pager, head) has gone: nothing is left to say to it.
-        sys.stderr.close()
-        sys.exit(0)

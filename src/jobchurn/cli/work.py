@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import io
 import json
+import os
 import sys
 from collections.abc import Sequence
 from datetime import datetime
@@ -93,12 +95,43 @@ def predict(
             raise NotFound(f"There is no file {file}.", "Give the path of a CSV file.")
         if out is None:
             rows = score.predict_file(services, file, sys.stdout)
+            sys.stdout.flush()  # here, where a reader that has gone is no fault
         else:
-            with out.open("w", encoding="utf-8", newline="") as target:
-                rows = score.predict_file(services, file, target)
+            answer = io.StringIO()
+            _must_be_writable(out)
+            rows = score.predict_file(services, file, answer)
+            _write(out, answer.getvalue())
         for reasons in list(rows.refused.values())[:20]:
             note(f"row {reasons[0].row}: " + "; ".join(reason.message for reason in reasons))
         note(f"{len(rows.records)} rows predicted, {len(rows.refused)} refused.")
+
+
+def _must_be_writable(out: Path) -> None:
+    """Refuse, before any work, a place where no file can be written."""
+    from jobchurn.errors import InvalidRequest
+
+    place = out.resolve()
+    if place.is_dir() or not os.access(place.parent, os.W_OK):
+        raise InvalidRequest(
+            f"No file can be written at {out}.", "Name one in a folder that you may write to."
+        )
+
+
+def _write(out: Path, text: str) -> None:
+    """Write an answer whole or not at all; it may replace the very file that was read."""
+    from jobchurn import files
+    from jobchurn.errors import DataUnusable
+
+    place = out.resolve()  # a link goes on pointing to where it did
+    try:
+        if place.exists() and not place.is_file():  # a pipe or a device is written to
+            place.write_text(text, encoding="utf-8")
+        else:
+            files.write_atomically(place, text.encode())
+    except OSError as error:
+        raise DataUnusable(
+            f"{out} cannot be written: {error.strerror}.", "Choose another place, or make room."
+        ) from error
 
 
 def runs(

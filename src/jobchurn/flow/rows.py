@@ -37,7 +37,12 @@ def read_rows(path: Path, contract: Contract) -> Rows:
     Raises:
         DataUnusable: the file cannot be read, or lacks a required column.
     """
-    sheet = files.cut(path, contract)
+    try:
+        sheet = files.cut(path, contract)
+    except OSError as error:
+        raise DataUnusable(
+            f"{path} cannot be read: {error.strerror}.", "Give the path of a CSV file."
+        ) from error
     if sheet.refusal is not None:
         raise DataUnusable(f"{path.name} cannot be read: {sheet.refusal.message}")
     if sheet.missing:
