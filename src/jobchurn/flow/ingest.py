@@ -366,7 +366,8 @@ def _withdraw(services: Services, claim: Claim) -> None:
 
 
 def _sweep(services: Services) -> None:
-    """Remove what killed workers left of runs that were published or withdrawn."""
+    """Remove what killed workers left: of runs that are over, and of files copied in."""
+    files.sweep(services.folders.raw_data)
     for folder in services.folders.work.iterdir():
         if not services.store.arrivals.is_open(folder.name):
             shutil.rmtree(folder, ignore_errors=True)
