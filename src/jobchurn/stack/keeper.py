@@ -103,7 +103,7 @@ class Keeper:
         with self._display.coming_up():
             while True:
                 known = record.supervisor().programs()
-                states = [record.state_of(service, known) for service in record.services]
+                states = record.states(known)
                 self._display.show(states)
                 waiting = [s.name for s in states if s.name in names and not s.is_up]
                 if not waiting:

@@ -7,9 +7,11 @@ import json
 import os
 import xmlrpc.client
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -21,7 +23,7 @@ from jobchurn.stack.supervisor_client import ProgramState, Supervisor
 ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
 """supervisor's words for a program that lives, or is about to."""
 
-PATIENCE = 3.0
+PATIENCE = 5.0
 """Seconds that a service may take to answer; a busy machine is slow."""
 
 SILENT = (OSError, xmlrpc.client.Error)
@@ -116,13 +118,20 @@ class Record:
         """The supervisord that this record tells of."""
         return Supervisor(Path(self.socket), timeout)
 
-    def states(self) -> list[ServiceState]:
-        """How every service fares now."""
-        try:
-            known = self.supervisor().programs()
-        except SILENT:
-            known = {}
-        return [self.state_of(service, known) for service in self.services]
+    def states(self, known: Mapping[str, ProgramState] | None = None) -> list[ServiceState]:
+        """How every service fares now.
+
+        Args:
+            known: what supervisord says of the programs, where it was asked already.
+        """
+        if known is None:
+            try:
+                known = self.supervisor().programs()
+            except SILENT:
+                known = {}
+        # Side by side: a service that hangs must not delay word of the others.
+        with ThreadPoolExecutor(len(self.services)) as pool:
+            return list(pool.map(partial(self.state_of, known=known), self.services))
 
     def state_of(self, service: Service, known: Mapping[str, ProgramState]) -> ServiceState:
         """How one service fares, given what supervisord says."""

@@ -50,8 +50,8 @@ def up(
         return _keep(plan, folder, prepare, full=only is None, started=started)
 
     if detach:
-        return run_in_background(keep, folder.make().logs / "up.log")
-    return keep(lambda: None)
+        return run_in_background(keep, folder.make().log("up"))
+    return keep(lambda: Display().say("Ctrl-C stops it."))
 
 
 def _keep(
