@@ -6,11 +6,14 @@ the file's content: a repeated task stores nothing new. Files in ``good_data/`` 
 
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import pendulum
 from airflow.exceptions import AirflowSkipException
 from airflow.sdk import dag, task
+
+log = logging.getLogger(__name__)
 
 
 @dag(
@@ -45,19 +48,15 @@ def dag_prediction() -> None:
         return run_ids
 
     @task
-    def make_predictions(run_ids: list[str]) -> int:
-        """Predict each file through the API; return how many were predicted."""
+    def make_predictions(run_ids: list[str]) -> None:
+        """Predict each file through the API."""
         from jobchurn import wiring
         from jobchurn.api_client import ApiPredictor
         from jobchurn.flow import score
 
-        predicted = 0
         with wiring.services() as services, ApiPredictor(services.settings.api_address) as api:
-            for good in score.new_files(services):
-                if good.run_id in run_ids:
-                    score.score_file(services, good, api)
-                    predicted += 1
-        return predicted
+            for scored in score.score_new(services, api, run_ids):
+                log.info("%s: %s rows predicted.", scored.file, scored.rows)
 
     make_predictions(check_for_new_data())
 

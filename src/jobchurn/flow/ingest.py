@@ -18,7 +18,7 @@ import json
 import random
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,6 @@ from jobchurn.store.arrivals import Claim
 from jobchurn.store.runs import Run
 from jobchurn.verdict import Reason, Verdict
 
-Progress = Callable[[str], None]
 _RAW, _VERDICT, _REPORT = "raw", "verdict.json", "report.html"
 
 

@@ -7,18 +7,17 @@ again, after whatever was killed, gets the first answers back and stores nothing
 from __future__ import annotations
 
 import csv
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from jobchurn import files
+from jobchurn.errors import DataUnusable, InvalidRecords, JobchurnError
 from jobchurn.flow.predict import predict
 from jobchurn.flow.rows import Record, Rows, read_rows
 from jobchurn.flow.services import Services
 from jobchurn.store.predictions import GoodFile
-
-Progress = Callable[[str], None]
 
 
 class Predictor(Protocol):
@@ -64,10 +63,20 @@ def new_files(services: Services) -> list[GoodFile]:
 
 
 def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scored:
-    """Predict every row of a good file, then note its content as predicted."""
+    """Predict every row of a good file, then note its content as predicted.
+
+    Raises:
+        DataUnusable: the file is no longer there, or cannot be read.
+    """
     path = Path(good.path)
-    digest = files.sha256_of(path)
-    status = path.stat()
+    try:
+        digest = files.sha256_of(path)
+        status = path.stat()
+    except OSError as error:
+        raise DataUnusable(
+            f"The good rows of run {good.run_id} cannot be read from {path}: {error.strerror}.",
+            "Put the file back: nothing else holds these rows.",
+        ) from error
     records = list(read_rows(path, services.contract).records.values())
     size = services.settings.max_records
     for first in range(0, len(records), size):
@@ -84,11 +93,33 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
     return Scored(path.name, len(records))
 
 
-def score_new(services: Services, predictor: Predictor | None = None) -> Iterator[Scored]:
-    """One run as the prediction DAG does it: every new good file, one after the other."""
+def score_new(
+    services: Services, predictor: Predictor | None = None, runs: Collection[str] | None = None
+) -> Iterator[Scored]:
+    """One run as the prediction DAG does it: every new good file, one after the other.
+
+    Args:
+        services: the folders and the database.
+        predictor: predicts and keeps; by default this process does.
+        runs: only the files of these runs; by default of all.
+
+    Raises:
+        DataUnusable, InvalidRecords: what kept the first such file from being predicted, once the
+            others are, which need not wait for it.
+    """
     predictor = predictor or here(services)
+    failure: JobchurnError | None = None
     for good in new_files(services):
-        yield score_file(services, good, predictor)
+        if runs is not None and good.run_id not in runs:
+            continue
+        try:
+            scored = score_file(services, good, predictor)
+        except (DataUnusable, InvalidRecords) as error:
+            failure = failure or error
+        else:
+            yield scored
+    if failure is not None:
+        raise failure
 
 
 def predict_file(services: Services, path: Path, out: IO[str]) -> Rows:

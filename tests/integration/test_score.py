@@ -1,0 +1,435 @@
+"""Scoring: each good row is predicted once, whatever is killed, repeated or done at once."""
+
+import contextlib
+import csv
+import dataclasses
+import http.server
+import io
+import json
+import threading
+from collections import Counter
+from pathlib import Path
+
+import httpx
+import pytest
+
+from api_house import open_house
+from api_process import Served
+from jobchurn.api_client import ATTEMPTS, ApiPredictor
+from jobchurn.contract import JOB_CHANGE
+from jobchurn.errors import DataUnusable, InvalidRecords, ServiceUnreachable
+from jobchurn.flow import ingest, score
+from small_model import random_records, small_model
+from store_work import at_once
+
+NAMES = [column.name for column in JOB_CHANGE.columns]
+
+
+@pytest.fixture
+def house(store, tmp_path):
+    services = open_house(store, tmp_path / "home")
+    return with_settings(services, settle_seconds=0.0)
+
+
+def with_settings(services, **values):
+    settings = services.settings.model_copy(update=values)
+    return dataclasses.replace(services, settings=settings)
+
+
+def good_lines(count, seed=0):
+    return [
+        ",".join(column.write(record[column.name]) for column in JOB_CHANGE.columns)
+        for record in random_records(JOB_CHANGE, count, seed)
+    ]
+
+
+def damaged(text):
+    cells = text.split(",")
+    cells[NAMES.index("training_hours")] = "-5"
+    return ",".join(cells)
+
+
+def ingested(house, name, lines):
+    """A raw file of these lines goes through ingestion."""
+    path = house.folders.raw_data / name
+    path.write_text("\n".join([",".join(NAMES), *lines]) + "\n")
+    return ingest.ingest_one(house, trigger="cli", file=path)
+
+
+def predicted(house):
+    """How often each row of each run is predicted."""
+    rows, _ = house.store.predictions.page(limit=10_000)
+    return Counter((row.run_id, row.row_number) for row in rows)
+
+
+def each_once(*runs):
+    return Counter((run.run_id, n) for run in runs for n in range(1, run.rows_valid + 1))
+
+
+def scored(house, predictor=None):
+    return [(one.file, one.rows) for one in score.score_new(house, predictor)]
+
+
+def test_each_good_row_is_predicted_once_with_where_it_comes_from(house):
+    lines = good_lines(5)
+    first = ingested(house, "a.csv", [*lines[:2], damaged(lines[2]), *lines[3:]])
+    second = ingested(house, "b.csv", good_lines(3, seed=1))
+    assert scored(house) == [("a.csv", 4), ("b.csv", 3)]
+    assert scored(house) == []
+    assert predicted(house) == each_once(first, second)
+    rows, _ = house.store.predictions.page()
+    good = Path(first.good).read_text().splitlines()[1:]
+    for row in rows:
+        assert row.source == "scheduled"
+        if row.run_id == first.run_id:
+            assert row.file_name == "a.csv"
+            line = ",".join(c.write(row.record[c.name]) for c in JOB_CHANGE.columns)
+            assert line == good[row.row_number - 1]
+
+
+def test_a_good_file_is_only_read(house):
+    run = ingested(house, "a.csv", good_lines(3))
+    path = Path(run.good)
+    before = (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino)
+    scored(house)
+    assert (path.read_bytes(), path.stat().st_mtime_ns, path.stat().st_ino) == before
+
+
+def test_the_file_that_was_predicted_last_is_known(house):
+    run = ingested(house, "a.csv", good_lines(3))
+    scored(house)
+    last = house.store.predictions.last_predicted()
+    assert (last.name, last.rows, last.run_id) == ("a.csv", 3, run.run_id)
+    assert last.mtime == pytest.approx(Path(run.good).stat().st_mtime)
+
+
+def test_the_same_content_under_another_name_is_predicted_once(house):
+    lines = good_lines(4)
+    run = ingested(house, "a.csv", lines)
+    ingested(house, "b.csv", lines)
+    scored(house)
+    assert predicted(house) == each_once(run)
+
+
+def test_the_same_good_rows_out_of_another_raw_file_are_predicted_once(house):
+    lines = good_lines(4)
+    run = ingested(house, "a.csv", lines)
+    ingested(house, "b.csv", [*lines, damaged(lines[0])])
+    assert scored(house) == [("a.csv", 4), ("b.csv", 4)]
+    assert predicted(house) == each_once(run)
+    assert scored(house) == []
+
+
+def test_a_file_without_good_rows_is_not_predicted(house):
+    ingested(house, "a.csv", [damaged(line) for line in good_lines(2)])
+    assert scored(house) == []
+
+
+def test_a_large_file_is_predicted_in_chunks_of_the_limit(house):
+    run = ingested(house, "a.csv", good_lines(10))
+    sizes = []
+    predict = score.here(house)
+
+    def counting(records, **where):
+        sizes.append((len(records), where["first_row"]))
+        predict(records, **where)
+
+    assert scored(with_settings(house, max_records=4), counting) == [("a.csv", 10)]
+    assert sizes == [(4, 1), (4, 5), (2, 9)]
+    assert predicted(house) == each_once(run)
+
+
+class Killed(BaseException):
+    """What a test throws where a real worker would be killed: nothing catches it."""
+
+
+@pytest.mark.parametrize("after", [True, False], ids=["after", "before"])
+@pytest.mark.parametrize("chunk", [1, 2, 3])
+def test_killed_at_any_chunk_and_repeated_each_row_is_predicted_once(house, chunk, after):
+    run = ingested(house, "a.csv", good_lines(10))
+    small = with_settings(house, max_records=4)
+    predict = score.here(small)
+    calls = []
+
+    def mortal(records, **where):
+        calls.append(1)
+        if len(calls) < chunk or after:
+            predict(records, **where)
+        if len(calls) == chunk:
+            raise Killed
+
+    with contextlib.suppress(Killed):
+        scored(small, mortal)
+    assert sum(predicted(house).values()) == min(10, 4 * (chunk if after else chunk - 1))
+    assert scored(small) == [("a.csv", 10)]
+    assert predicted(house) == each_once(run)
+
+
+def test_killed_before_it_is_noted_a_file_is_predicted_once(house, monkeypatch):
+    run = ingested(house, "a.csv", good_lines(3))
+
+    def die(*_args, **_values):
+        raise Killed
+
+    with monkeypatch.context() as patched, contextlib.suppress(Killed):
+        patched.setattr(house.store.predictions, "mark_predicted", die)
+        scored(house)
+    assert scored(house) == [("a.csv", 3)]
+    assert predicted(house) == each_once(run)
+
+
+def test_a_new_champion_between_a_kill_and_its_repeat_doubles_nothing(house):
+    run = ingested(house, "a.csv", good_lines(6))
+    small = with_settings(house, max_records=4)
+    predict = score.here(small)
+
+    def mortal(records, **where):
+        predict(records, **where)
+        raise Killed
+
+    with contextlib.suppress(Killed):
+        scored(small, mortal)
+    house.registry.promote(house.registry.add(small_model(JOB_CHANGE, seed=9)))
+    scored(small)
+    assert predicted(house) == each_once(run)
+
+
+def test_several_at_once_predict_each_row_once(house):
+    runs = [ingested(house, f"{n}.csv", good_lines(6, seed=n)) for n in range(4)]
+    small = with_settings(house, max_records=4)
+    results = at_once(4, lambda _: scored(small))
+    assert not [result for result in results if isinstance(result, Exception)]
+    assert predicted(house) == each_once(*runs)
+    assert house.store.predictions.unpredicted() == []
+
+
+def test_only_the_files_of_the_wanted_runs_are_predicted(house):
+    runs = [ingested(house, f"{n}.csv", good_lines(2, seed=n)) for n in range(3)]
+    done = list(score.score_new(house, runs=[runs[1].run_id]))
+    assert [one.file for one in done] == ["1.csv"]
+    assert predicted(house) == each_once(runs[1])
+
+
+def test_a_file_that_was_taken_away_keeps_no_other_waiting_and_is_told(house):
+    lost = ingested(house, "a.csv", good_lines(2))
+    kept = ingested(house, "b.csv", good_lines(2, seed=1))
+    content = Path(lost.good).read_bytes()
+    Path(lost.good).unlink()
+    with pytest.raises(DataUnusable, match=lost.run_id):
+        scored(house)
+    assert predicted(house) == each_once(kept)
+    Path(lost.good).write_bytes(content)
+    assert scored(house) == [("a.csv", 2)]
+    assert predicted(house) == each_once(lost, kept)
+
+
+@pytest.fixture
+def served(house, database):
+    """The API as a process of its own, over the same home and database."""
+    process = Served(database, house.folders.root)
+    yield process
+    process.end()
+
+
+def through(served, **how):
+    return ApiPredictor(served.address, **how)
+
+
+def test_through_the_api_each_good_row_is_predicted_once_with_where_it_comes_from(house, served):
+    runs = [
+        ingested(house, name, good_lines(6, seed=n))
+        for n, name in enumerate(["a.csv", "r\udce9sum\udce9 ü.csv"])
+    ]
+    with through(served) as api:
+        assert len(scored(with_settings(house, max_records=4), api)) == 2
+        assert scored(house, api) == []
+    assert predicted(house) == each_once(*runs)
+    answer = httpx.get(f"{served.address}/past-predictions?source=scheduled").json()
+    assert len(answer["rows"]) == 12
+
+
+def test_what_the_api_has_predicted_this_process_does_not_predict_again(house, served):
+    run = ingested(house, "a.csv", good_lines(6))
+    [good] = score.new_files(house)
+    with through(served) as api:
+        scored(house, api)
+    score.score_file(house, good, score.here(house))
+    assert predicted(house) == each_once(run)
+
+
+def test_an_api_that_is_restarted_in_between_is_waited_for(house, served):
+    run = ingested(house, "a.csv", good_lines(3))
+    served.end()
+    starting = threading.Timer(0.5, served.begin)
+    starting.start()
+    with through(served, pause=3) as api:
+        assert scored(house, api) == [("a.csv", 3)]
+    starting.join()
+    assert predicted(house) == each_once(run)
+
+
+def test_an_api_that_is_away_is_told_and_nothing_is_noted(house, tmp_path):
+    ingested(house, "a.csv", good_lines(3))
+    with (
+        ApiPredictor("http://127.0.0.1:9", pause=0.001) as api,
+        pytest.raises(ServiceUnreachable, match=r"http://127\.0\.0\.1:9 did not predict a\.csv"),
+    ):
+        scored(house, api)
+    assert len(score.new_files(house)) == 1
+
+
+def test_a_refusal_by_the_real_api_is_told_in_its_own_words(served):
+    with through(served) as api, pytest.raises(InvalidRecords, match=r"a\.csv: 422: .*training_h"):
+        api([{"training_hours": -5}], key="k", run_id="r", file="a.csv", first_row=1)
+
+
+class Scripted:
+    """An API on loopback that gives prepared answers, and keeps what it was sent."""
+
+    def __init__(self, *answers):
+        asked = self.asked = []
+        coming = iter(answers)
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["Content-Length"]))
+                asked.append((self.headers["Idempotency-Key"], json.loads(body)))
+                answer = next(coming)
+                if answer is None:
+                    self.close_connection = True
+                    return
+                status, content = answer
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(content)))
+                self.send_header("Location", "http://127.0.0.1:9/elsewhere")
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def address(self):
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def scripted():
+    made = []
+
+    def make(*answers):
+        made.append(Scripted(*answers))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.server.shutdown()
+        one.server.server_close()
+
+
+def ask(api, records=({"a": 1},)):
+    with ApiPredictor(api.address, pause=0.001) as predictor:
+        predictor(list(records), key="file:x:0", run_id="run", file="a.csv", first_row=5)
+
+
+@pytest.mark.parametrize("trouble", [(503, b""), (429, b"{}"), (502, b"<html>"), (504, b""), None])
+def test_a_passing_failure_is_asked_again_under_the_same_key(scripted, trouble):
+    api = scripted(trouble, trouble, (200, b"{}"))
+    ask(api)
+    assert len(api.asked) == 3
+    assert api.asked[0] == api.asked[1] == api.asked[2]
+    key, body = api.asked[0]
+    assert key == "file:x:0"
+    assert body["source"] == "scheduled"
+    assert body["lineage"] == {"run": "run", "file": "a.csv", "first_row": 5}
+
+
+def test_an_api_that_never_recovers_is_asked_a_few_times_and_told(scripted):
+    problem = json.dumps({"detail": "The database does not answer."}).encode()
+    api = scripted(*[(503, problem)] * ATTEMPTS)
+    with pytest.raises(ServiceUnreachable, match=r"503: The database does not answer\."):
+        ask(api)
+    assert len(api.asked) == ATTEMPTS
+
+
+@pytest.mark.parametrize("status", [302, 400, 413, 422, 500])
+def test_any_other_answer_is_told_at_once(scripted, status):
+    api = scripted((status, json.dumps({"detail": "Not so."}).encode()))
+    with pytest.raises(InvalidRecords, match=rf"a\.csv: {status}: Not so\."):
+        ask(api)
+    assert len(api.asked) == 1
+
+
+def test_an_answer_that_is_no_problem_document_is_told_by_its_beginning(scripted):
+    api = scripted((400, b"x" * 10_000))
+    with pytest.raises(InvalidRecords) as told:
+        ask(api)
+    assert len(str(told.value)) < 300
+
+
+def answers_of(house, path):
+    out = io.StringIO()
+    rows = score.predict_file(house, path, out)
+    return list(csv.DictReader(io.StringIO(out.getvalue()))), rows
+
+
+def test_a_persons_file_comes_back_in_its_order_with_reasons_for_what_was_refused(house, tmp_path):
+    lines = good_lines(8)
+    lines[2] = damaged(lines[2])
+    lines[5] += ",one cell more"
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join([",".join(NAMES), *lines]))
+    answered, rows = answers_of(house, path)
+    assert len(answered) == 8
+    for line, answer in zip(lines, answered, strict=True):
+        if not answer["refused_because"]:
+            assert [answer[name] for name in NAMES] == line.split(",")
+            assert answer["prediction"] in "01"
+            assert 0 <= float(answer["probability"]) <= 1
+    assert [n for n, answer in enumerate(answered, 1) if answer["refused_because"]] == [3, 6]
+    assert "training_hours" in answered[2]["refused_because"]
+    assert answered[2]["training_hours"] == "-5"
+    assert answered[2]["prediction"] == answered[2]["probability"] == ""
+    assert (len(rows.records), len(rows.refused)) == (6, 2)
+
+
+def test_what_a_spreadsheet_would_run_gets_an_apostrophe(house, tmp_path):
+    good, bad = (line.split(",") for line in good_lines(2))
+    good[NAMES.index("city")] = "=HYPERLINK(1)"
+    bad[NAMES.index("gender")] = "@SUM(A1)"
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join([",".join(NAMES), ",".join(good), ",".join(bad)]))
+    answered, _ = answers_of(house, path)
+    assert answered[0]["city"] == "'=HYPERLINK(1)"
+    assert answered[0]["prediction"] != ""
+    assert answered[1]["gender"] == "'@SUM(A1)"
+    assert answered[1]["refused_because"] != ""
+
+
+def test_columns_come_back_as_the_file_has_them_and_spellings_canonical(house, tmp_path):
+    record = dict(zip(NAMES, good_lines(1)[0].split(","), strict=True)) | {"company_size": "Oct-49"}
+    names = [name for name in reversed(NAMES) if name not in ("target", "gender")]
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join([",".join(names), ",".join(record[name] for name in names)]))
+    answered, _ = answers_of(house, path)
+    assert list(answered[0])[: len(names)] == names
+    assert answered[0]["company_size"] == "10-49"
+
+
+def test_a_file_of_refused_rows_alone_still_comes_back(house, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("\n".join([",".join(NAMES), damaged(good_lines(1)[0])]))
+    answered, rows = answers_of(house, path)
+    assert len(answered) == 1
+    assert rows.records == {}
+
+
+def test_a_file_that_lacks_a_required_column_is_told(house, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("city\ncity_1\n")
+    with pytest.raises(DataUnusable, match="training_hours"):
+        answers_of(house, path)
+    assert house.store.predictions.count() == 0
