@@ -1,0 +1,272 @@
+"""The DAGs: what they declare, and whole runs of both on a real database and a real API."""
+
+import dataclasses
+import json
+import os
+import re
+import subprocess
+import sys
+import uuid
+from collections import Counter
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from api_house import open_house
+from api_process import Served, free_port
+from jobchurn.contract import JOB_CHANGE
+from jobchurn.flow import ingest
+from jobchurn.settings import Settings
+from jobchurn.stack.airflow import CONNECTION_VARIABLE, airflow_environment
+from small_model import random_records
+
+pytestmark = pytest.mark.airflow
+
+DRIVER = Path(__file__).with_name("airflow_driver.py")
+NAMES = [column.name for column in JOB_CHANGE.columns]
+RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
+INGESTION = {
+    "read_data": ["validate_data"],
+    "validate_data": ["save_statistics", "send_alerts", "split_and_save"],
+    "save_statistics": ["finish"],
+    "send_alerts": ["finish"],
+    "split_and_save": ["finish"],
+    "finish": [],
+}
+PREDICTION = {"check_for_new_data": ["make_predictions"], "make_predictions": []}
+
+
+def environment_of(home, database):
+    """The environment of the stack's Airflow, save for a database of these tests' own."""
+    settings = Settings(jobchurn_home=home, airflow_port=free_port())
+    airflow = airflow_environment(settings, database, demo=False)
+    return (
+        os.environ
+        | airflow
+        | {
+            CONNECTION_VARIABLE: database.replace("postgresql:", "postgresql+psycopg:"),
+            f"{CONNECTION_VARIABLE}_ASYNC": database.replace(
+                "postgresql:", "postgresql+psycopg_async:"
+            ),
+            "OMP_NUM_THREADS": "1",
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def declared(tmp_path_factory):
+    """What the DAGs' files declare; the database that it names is not there."""
+    home = tmp_path_factory.mktemp("declared")
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), "structure"],
+        env=environment_of(home, "postgresql://nobody@127.0.0.1:9/nothing"),
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_dags_are_those_of_the_design(declared):
+    edges = {
+        dag_id: {name: task["downstream"] for name, task in dag["tasks"].items()}
+        for dag_id, dag in declared.items()
+    }
+    assert edges == {"dag_ingestion": INGESTION, "dag_prediction": PREDICTION}
+
+
+def test_ingestion_runs_every_minute_and_prediction_every_two(declared):
+    assert declared["dag_ingestion"]["schedule"] == "* * * * *"
+    assert declared["dag_prediction"]["schedule"] == "*/2 * * * *"
+
+
+@pytest.mark.parametrize("dag_id", ["dag_ingestion", "dag_prediction"])
+def test_one_run_at_a_time_is_made_of_the_present_and_ends_some_day(declared, dag_id):
+    dag = declared[dag_id]
+    assert dag["max_active_runs"] == 1
+    assert dag["catchup"] is False
+    longest = max(task["timeout"] for task in dag["tasks"].values())
+    assert dag["timeout"] > longest
+
+
+@pytest.mark.parametrize("dag_id", ["dag_ingestion", "dag_prediction"])
+def test_every_task_is_tried_again_after_pauses_that_grow_to_a_limit(declared, dag_id):
+    for task in declared[dag_id]["tasks"].values():
+        assert task["retries"] >= 3
+        assert task["backoff"]
+        assert 0 < task["delay"] < task["longest_delay"] <= 60
+
+
+def test_every_task_runs_only_after_all_before_it_have_succeeded(declared):
+    rules = {task["trigger_rule"] for dag in declared.values() for task in dag["tasks"].values()}
+    assert rules == {"all_success"}
+
+
+class Airflow:
+    """An Airflow without a scheduler: runs a DAG's tasks in order, when asked."""
+
+    def __init__(self, environment, log):
+        self.log = log
+        subprocess.run(
+            [sys.executable, "-m", "airflow", "db", "migrate"],
+            env=environment,
+            check=True,
+            stdout=log.open("ab"),
+            stderr=subprocess.STDOUT,
+            timeout=300,
+        )
+        self.process = subprocess.Popen(
+            [sys.executable, str(DRIVER), "serve"],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log.open("ab"),
+            text=True,
+        )
+
+    def run(self, dag, environment):
+        request = {"dag": dag, "environment": environment}
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        assert answer, self.log.read_text()[-5000:]
+        return json.loads(answer)
+
+    def end(self):
+        self.process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def airflow(postgres_server, tmp_path_factory):
+    """Airflow on a database of its own."""
+    home = tmp_path_factory.mktemp("airflow")
+    name = f"airflow_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(postgres_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    database = f"{postgres_server.rpartition('/')[0]}/{name}"
+    running = Airflow(environment_of(home, database), home / "airflow.log")
+    yield running
+    running.end()
+
+
+@pytest.fixture
+def house(store, tmp_path):
+    return open_house(store, tmp_path / "home")
+
+
+@pytest.fixture
+def run(airflow, house, database):
+    """Runs a DAG over the house."""
+
+    def run(dag, **environment):
+        return airflow.run(
+            dag,
+            {
+                "JOBCHURN_HOME": str(house.folders.root),
+                "DATABASE_URL": database,
+                "SETTLE_SECONDS": "0",
+                "TEAMS_WEBHOOK": "",
+            }
+            | environment,
+        )
+
+    return run
+
+
+def write_raw(house, name, count, seed=0):
+    """A raw file of so many good rows and one bad one."""
+    records = random_records(JOB_CHANGE, count + 1, seed)
+    cells = [[c.write(record[c.name]) for c in JOB_CHANGE.columns] for record in records]
+    cells[-1][NAMES.index("training_hours")] = "-5"
+    lines = [",".join(row) for row in [NAMES, *cells]]
+    (house.folders.raw_data / name).write_text("\n".join(lines) + "\n")
+
+
+def all_of(tasks, state):
+    return dict.fromkeys(tasks, state)
+
+
+def test_a_raw_file_goes_through_ingestion(run, house):
+    write_raw(house, "a.csv", 5)
+    done = run("dag_ingestion")
+    assert done["state"] == "success"
+    assert done["tasks"] == all_of(INGESTION, "success")
+    [ingested] = house.store.runs.finished()
+    assert (ingested.file, ingested.trigger) == ("a.csv", "dag")
+    assert (ingested.rows_valid, ingested.rows_invalid) == (5, 1)
+    for path in (ingested.good, ingested.bad, ingested.reasons, ingested.report):
+        assert Path(path).is_file()
+    assert not list(house.folders.raw_data.iterdir())
+    assert not list(house.folders.work.iterdir())
+
+
+def test_tasks_hand_on_the_runs_id_and_nothing_else(run, house):
+    write_raw(house, "a.csv", 5)
+    xcoms = run("dag_ingestion")["xcoms"]
+    [ingested] = house.store.runs.finished()
+    assert {key for _, key, _ in xcoms} == {"return_value"}
+    assert {value for _, _, value in xcoms} == {ingested.run_id}
+    assert RUN_ID.fullmatch(ingested.run_id)
+
+
+def test_one_run_takes_one_file(run, house):
+    for n in range(3):
+        write_raw(house, f"{n}.csv", 3, seed=n)
+    run("dag_ingestion")
+    assert len(list(house.folders.raw_data.iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("dag", "tasks"), [("dag_ingestion", INGESTION), ("dag_prediction", PREDICTION)]
+)
+def test_a_quiet_run_skips_all_tasks(run, dag, tasks):
+    done = run(dag)
+    assert done["tasks"] == all_of(tasks, "skipped")
+    assert done["state"] == "success"
+    assert done["xcoms"] == []
+
+
+def test_a_run_that_a_dead_worker_left_is_finished_by_the_next(run, house):
+    write_raw(house, "a.csv", 3)
+    settings = house.settings.model_copy(update={"settle_seconds": 0.0, "lease_seconds": 0.001})
+    left = ingest.read_data(
+        dataclasses.replace(house, settings=settings), trigger="dag", holder="dag:gone"
+    )
+    assert run("dag_ingestion")["tasks"] == all_of(INGESTION, "success")
+    assert [ingested.run_id for ingested in house.store.runs.finished()] == [left.run_id]
+
+
+def test_good_rows_are_predicted_through_the_api_once_with_their_lineage(run, house, database):
+    write_raw(house, "a.csv", 5)
+    run("dag_ingestion")
+    [ingested] = house.store.runs.finished()
+    before = Path(ingested.good).stat()
+    served = Served(database, house.folders.root)
+    try:
+        done = run("dag_prediction", API_URL=served.address)
+        quiet = run("dag_prediction", API_URL=served.address)
+    finally:
+        served.end()
+    assert done["tasks"] == all_of(PREDICTION, "success")
+    assert [(task, value) for task, _, value in done["xcoms"]] == [
+        ("check_for_new_data", [ingested.run_id])
+    ]
+    assert quiet["tasks"] == all_of(PREDICTION, "skipped")
+    rows, _ = house.store.predictions.page()
+    assert {row.source for row in rows} == {"scheduled"}
+    assert Counter((row.run_id, row.file_name, row.row_number) for row in rows) == Counter(
+        (ingested.run_id, "a.csv", n) for n in range(1, 6)
+    )
+    after = Path(ingested.good).stat()
+    assert (before.st_ino, before.st_mtime_ns) == (after.st_ino, after.st_mtime_ns)
+
+
+def test_a_webhook_that_is_away_stops_no_ingestion(run, house):
+    write_raw(house, "a.csv", 3)
+    done = run("dag_ingestion", TEAMS_WEBHOOK=f"http://127.0.0.1:{free_port()}/hook")
+    assert done["tasks"] == all_of(INGESTION, "success")
+    assert [alert.status for alert in house.store.alerts.latest()] == ["failed"]
