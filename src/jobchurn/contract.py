@@ -423,7 +423,7 @@ JOB_CHANGE = Contract(
             required=True,
             minimum=1,
             maximum=BIGGEST_INTEGER,
-            examples=(8949, 29725),
+            examples=(1001, 1002),
         ),
         Column(
             name="city",
