@@ -30,16 +30,9 @@ def contract_page() -> str:
         f"Its fingerprint is `{contract.fingerprint}`. Every model, run and prediction carries it, "
         "and a model refuses data of another one.",
         table(
-            ("column", "kind", "role", "required", "allowed", "meaning"),
+            ("column", "what it is", "allowed", "meaning"),
             (
-                (
-                    code(column.name),
-                    column.kind,
-                    column.role,
-                    "yes" if column.required else "",
-                    _allowed(column),
-                    column.meaning,
-                )
+                (code(column.name), _described(column), _allowed(column), column.meaning)
                 for column in contract.columns
             ),
         ),
@@ -83,6 +76,11 @@ def contract_page() -> str:
             ),
         ),
     )
+
+
+def _described(column: Column) -> str:
+    role = f"*{column.role}*" if column.role in (Role.PROTECTED, Role.OUTCOME) else column.role
+    return ", ".join([column.kind, role, *(["**required**"] if column.required else [])])
 
 
 def _allowed(column: Column) -> str:

@@ -83,12 +83,16 @@ def _answer(response: tuple[str, Mapping[str, Any]]) -> tuple[str, str, str]:
     status, said = response
     forms = said["content"]
     if _PROBLEMS in forms:
-        return status, _link("Problem"), f"{said['description'].capitalize().rstrip('.')}."
+        return status, _link("Problem"), _sentence(said["description"])
     shapes = [
         _type(form["schema"]) if media == "application/json" else code(media)
         for media, form in forms.items()
     ]
     return status, " or ".join(shapes), "It worked."
+
+
+def _sentence(text: str) -> str:
+    return text if text.endswith(".") else f"{text.capitalize()}."
 
 
 def _object(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
