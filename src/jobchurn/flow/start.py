@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from jobchurn.flow.dataset import DataFolder, set_aside_and_split
 from jobchurn.flow.services import Services
+from jobchurn.flow.split import MANIFEST
 from jobchurn.flow.train import train
 
 Progress = Callable[[str], None]
@@ -18,7 +19,7 @@ def prepare(services: Services, progress: Progress) -> None:
     """Make data, split and champion, each only where it is absent."""
     services.folders.make()
     folder = DataFolder(services.folders.data)
-    if not folder.training.exists():
+    if not (folder.root / MANIFEST).exists():  # it is written last: without it something may lack
         manifest = set_aside_and_split(
             services.settings,
             services.folders,
