@@ -6,7 +6,11 @@ import dataclasses
 import http.server
 import io
 import json
+import os
+import subprocess
+import sys
 import threading
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -201,6 +205,35 @@ def test_several_at_once_predict_each_row_once(house):
     assert not [result for result in results if isinstance(result, Exception)]
     assert predicted(house) == each_once(*runs)
     assert house.store.predictions.unpredicted() == []
+
+
+def command(house, database):
+    return subprocess.Popen(
+        [sys.executable, "-m", "jobchurn.cli", "predict", "--new"],
+        env=os.environ
+        | {"DATABASE_URL": database, "JOBCHURN_HOME": str(house.folders.root)}
+        | {"OMP_NUM_THREADS": "1", "MAX_RECORDS": "2"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def test_a_killed_command_is_taken_up_by_two_at_once(house, database):
+    runs = [ingested(house, f"{n}.csv", good_lines(60, seed=n)) for n in range(3)]
+    first = command(house, database)
+    end = time.monotonic() + 240
+    while not house.store.predictions.count():
+        assert time.monotonic() < end
+        time.sleep(0.005)
+    first.kill()
+    first.communicate()
+    assert house.store.predictions.count() < 180, "it was killed too late to show anything"
+    both = [command(house, database) for _ in range(2)]
+    for one in both:
+        output, _ = one.communicate(timeout=300)
+        assert one.returncode == 0, output
+    assert predicted(house) == each_once(*runs)
 
 
 def test_only_the_files_of_the_wanted_runs_are_predicted(house):
