@@ -12,9 +12,11 @@ def page(title: str, *parts: str) -> str:
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """A table; bars in cells are escaped, line breaks become blanks."""
-    lines = [headings, ["---"] * len(headings), *rows]
-    return "\n".join(f"| {' | '.join(map(_cell, line))} |" for line in lines)
+    """A table without the columns that would be empty; bars in cells are escaped."""
+    listed = [list(row) for row in rows]
+    kept = [place for place in range(len(headings)) if any(row[place] for row in listed)]
+    lines = [headings, ["---"] * len(headings), *listed]
+    return "\n".join(f"| {' | '.join(_cell(line[place]) for place in kept)} |" for line in lines)
 
 
 def code(text: object) -> str:

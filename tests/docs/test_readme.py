@@ -13,10 +13,11 @@ import typer
 
 from api_house import open_house, serving
 from api_process import free_port
-from jobchurn import synth
+from jobchurn import synth, wiring
 from jobchurn.cli import app
 from jobchurn.files import Folders
 from jobchurn.flow.dataset import DataFolder
+from jobchurn.flow.start import prepare
 from jobchurn.registry import Registry
 from jobchurn.settings import Settings
 from small_model import small_model
@@ -180,6 +181,23 @@ def test_the_tutorials_broken_file_breaks_as_it_says(run):
     reasons = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert [reason["rule"] for reason in reasons] == ["domain", "too many cells"]
     assert "nothing routed" in run(again).stderr
+
+
+def test_a_home_that_was_prepared_as_for_production_is_given_no_practice_files(
+    run, database, tmp_path
+):
+    rows = tmp_path / "outcomes.csv"
+    synth.write_csv(rows, rows=1500)
+    block = next(b for b in blocks(ROOT / "docs/how-to/production.md") if "data split" in b)
+    done = run(f"export JOBCHURN_CSV='{rows}'\n{block}")
+    assert done.returncode == 0, done.stderr
+    made = []
+    settings = Settings(jobchurn_home=run.home, database_url=database, jobchurn_csv=rows)
+    with wiring.services(settings) as services:
+        prepare(services, made.append)
+        assert services.registry.champion().card.rows == 1500
+    assert made == []
+    assert list(Folders(run.home).raw_data.iterdir()) == []
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
