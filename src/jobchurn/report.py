@@ -15,7 +15,7 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined, Template
 
 from jobchurn.contract import Column, Contract, Role, Rule, shown
-from jobchurn.verdict import Reason, RuleResult, Verdict
+from jobchurn.verdict import Reason, RuleResult, StructureRule, Verdict
 
 SAMPLE = 100
 """The most reasons that a page shows, spread over the kinds of fault."""
@@ -136,7 +136,7 @@ def _causes(verdict: Verdict, contract: Contract) -> list[_Cause]:
 
 def _example(result: RuleResult, contract: Contract) -> str:
     """A text that broke a rule, or nothing."""
-    for text, _ in result.examples:
+    for text, _ in result.examples if result.column is not None else ():
         return _cell(Reason(None, result.column, result.rule, text, ""), contract)
     return ""
 
@@ -176,6 +176,9 @@ def visible(text: str, limit: int) -> str:
 
 def _cell(reason: Reason, contract: Contract) -> str:
     """The offending text: between quotes where it came so, described where it is not shown."""
+    is_record = reason.row is not None or reason.rule == StructureRule.NO_HEADER
+    if reason.column is None and is_record and contract.id is not None:
+        return "not shown: a whole record bears its id"
     column = contract.by_name.get(reason.column or "")
     if column is None or column.role is Role.ID:
         return visible(reason.text, _CELL)

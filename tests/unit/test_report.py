@@ -179,7 +179,8 @@ def test_structure_is_shown_apart_from_columns():
         results=(RuleResult(None, "too few cells", None, 4, 1),),
     )
     words = page(verdict).words
-    assert "2 Structure too few cells a,b 2 cells where 14 are expected." in words
+    assert "2 Structure too few cells not shown: a whole record bears its id 2 cells" in words
+    assert "a,b" not in words
     assert "too few cells judged by the bytes 4 1" in words
 
 

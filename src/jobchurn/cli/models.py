@@ -48,7 +48,10 @@ def train(
             )
         model = learn(services, source, seed=seed, progress=note)
         typer.echo(evaluation_table(model.card))
-        if promote or (promote is None and services.store.models.champion() is None):
+        champion = services.store.models.champion()
+        if model.version == champion:
+            note(f"{model.version} is the champion already.")
+        elif promote or (promote is None and champion is None):
             services.registry.promote(model.version)
             note(f"{model.version} is the champion now.")
         else:
