@@ -6,6 +6,7 @@ sessions of their own. Behaviour is steered by files in ``$TOYS``: ``broken`` ma
 
 import json
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -97,6 +98,8 @@ def main(command, *rest):
 
 
 if __name__ == "__main__":
+    # Where the tests run under nohup, a hang-up is ignored, and the stack would leave it so.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     try:
         sys.exit(main(*sys.argv[1:]))
     except JobchurnError as error:
