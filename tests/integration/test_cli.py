@@ -460,6 +460,7 @@ def test_nothing_is_said_to_a_reader_that_has_left(home, champion, tmp_path, wor
     done = subprocess.run(
         [sys.executable, "-m", "jobchurn.cli", *words],
         cwd=tmp_path,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"},
         stdout=writer,
         stderr=subprocess.PIPE,
         text=True,
