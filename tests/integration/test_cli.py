@@ -445,6 +445,27 @@ def test_a_database_that_does_not_answer_is_told_with_its_cure(tmp_path):
     assert "s3cr3t-w0rd" not in done.stderr
 
 
+def test_a_place_where_no_file_can_lie_is_told(jobchurn, tmp_path):
+    (tmp_path / "file").touch()
+    done = jobchurn("data", "synth", "--rows", 1, "-o", tmp_path / "file" / "x.csv", code=4)
+    assert str(tmp_path / "file") in done.err
+    assert "Cure: " in done.err
+
+
+def test_a_folder_is_no_place_for_a_file(jobchurn, tmp_path):
+    assert "directory" in jobchurn("data", "synth", "-o", tmp_path, code=2).err
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "words", [("runs",), ("status",), ("ingest",), ("up", "--only=api")], ids=str
+)
+def test_a_home_that_is_no_folder_is_told(jobchurn, tmp_path, monkeypatch, words):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("JOBCHURN_HOME", str(tmp_path / "file"))
+    assert str(tmp_path / "file") in jobchurn(*words, code=4).err
+
+
 def test_a_setting_that_cannot_be_used_is_named(tmp_path):
     done = apart("status", API_PORT="many", JOBCHURN_HOME=str(tmp_path))
     assert done.returncode == 2

@@ -1,19 +1,29 @@
 """The terminal's door: words become calls of ``flow`` and ``stack``, and answers become text.
 
 Results go to stdout, everything else to stderr. A foreseen failure ends with one sentence, its cure
-and an exit code of its own; whatever else happens is a fault of ours and shows its traceback.
+and an exit code of its own, and so does a machine that has no room or no permission for a file;
+whatever else happens is a fault of ours and shows its traceback.
 """
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 from jobchurn.cli import data, models, services, work
+from jobchurn.cli.show import note
 from jobchurn.errors import JobchurnError
+
+REFUSALS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOSPC, errno.EDQUOT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+}
+"""What a machine answers where a file cannot lie in a place, however right the program is."""
 
 app = typer.Typer(
     name="jobchurn",
@@ -48,7 +58,16 @@ def main() -> None:
     try:
         app()
     except JobchurnError as error:
-        sys.stderr.write(f"jobchurn: {error.message}\n")
-        if error.cure:
-            sys.stderr.write(f"  Cure: {error.cure}\n")
-        sys.exit(error.exit_code)
+        _end(error.message, error.cure, error.exit_code)
+    except OSError as error:
+        if error.errno not in REFUSALS:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        _end(f"{where}{error.strerror}.", "Choose another place, or make room there.", 4)
+
+
+def _end(message: str, cure: str, code: int) -> NoReturn:
+    note(f"jobchurn: {message}")
+    if cure:
+        note(f"  Cure: {cure}")
+    sys.exit(code)

@@ -22,7 +22,8 @@ def synth(
     rows: Annotated[int, typer.Option(min=1, help="How many rows to make.")] = 19_158,
     seed: Annotated[int, typer.Option(help="The same seed makes the same rows.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file; by default the home's data set.")
+        Path | None,
+        typer.Option("--out", "-o", dir_okay=False, help="By default the home's data set."),
     ] = None,
 ) -> None:
     """Make the built-in data set: nobody's rows, with the patterns of real ones."""
@@ -42,7 +43,8 @@ def synth(
 @group.command("fetch")
 def fetch(
     out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="The file; by default the home's data set.")
+        Path | None,
+        typer.Option("--out", "-o", dir_okay=False, help="By default the home's data set."),
     ] = None,
 ) -> None:
     """Bring the published data set from OpenML (needs a network)."""
@@ -62,7 +64,7 @@ def fetch(
 @group.command("split")
 def split(
     n_files: Annotated[
-        int | None, typer.Option("--n-files", "--n_files", help="Into how many raw files.")
+        int | None, typer.Option("--n-files", "--n_files", min=1, help="Into how many raw files.")
     ] = None,
     error_rate: Annotated[
         float, typer.Option("--error-rate", "--error_rate", help="The share of rows to damage.")
