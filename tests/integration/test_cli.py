@@ -492,9 +492,9 @@ def test_nothing_is_said_to_a_reader_that_has_left(home, champion, tmp_path, wor
     assert (done.returncode, done.stderr) == (1, "")
 
 
-def script(*arguments):
+def script(*arguments, name="split_dataset"):
     return subprocess.run(
-        [sys.executable, str(ROOT / "scripts" / "split_dataset.py"), *map(str, arguments)],
+        [sys.executable, str(ROOT / "scripts" / f"{name}.py"), *map(str, arguments)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -525,3 +525,9 @@ def test_the_splitting_script_tells_mistakes_with_their_cure(tmp_path):
     assert "/nowhere.csv" in done.stderr
     assert "Cure: " in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_training_script_takes_the_commands_words(home):
+    done = script("/nowhere.csv", name="train")
+    assert done.returncode == 2
+    assert "There is no file /nowhere.csv" in done.stderr
