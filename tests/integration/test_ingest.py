@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -219,6 +220,30 @@ def test_every_step_can_be_repeated(house):
     assert (run.rows_valid, run.rows_invalid) == (5, 1)
     routed = records_in(house.folders.good_data) + records_in(house.folders.bad_data)
     assert routed == Counter(text.encode() for text in lines)
+
+
+def test_a_worker_that_was_killed_once_it_had_published_may_publish_again(house):
+    write_raw(house, "a.csv", good_lines(3))
+    claim = ingest.read_data(house, trigger="dag", holder="dag:one")
+    run = ingest.ingest(house, claim)
+    again = ingest.resume(house, claim.run_id, "dag:one")
+    assert ingest.finish(house, again) == run
+    with pytest.raises(NotFound):
+        ingest.resume(house, claim.run_id, "dag:two")
+
+
+def test_a_sweep_beside_a_worker_that_tidies_up_is_no_fault(house, monkeypatch):
+    write_raw(house, "a.csv", good_lines(3))
+    claim = ingest.read_data(house, trigger="cli")
+    publish = house.store.runs.finish
+
+    def publish_and_be_swept(*arguments, **paths):
+        run = publish(*arguments, **paths)
+        shutil.rmtree(house.folders.work / claim.run_id)
+        return run
+
+    monkeypatch.setattr(house.store.runs, "finish", publish_and_be_swept)
+    assert ingest.ingest(house, claim).run_id == claim.run_id
 
 
 def test_a_run_is_taken_over_by_its_id_once_its_holder_is_gone(house):

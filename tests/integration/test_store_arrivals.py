@@ -184,7 +184,16 @@ def test_a_run_that_is_closed_or_unknown_is_not_resumed(store):
     finished(store, claim)
     for run_id in (claim.run_id, "20260101T000000-000000"):
         with pytest.raises(NotFound, match=run_id):
-            store.arrivals.find(run_id, "me", 60)
+            store.arrivals.find(run_id, "other", 60)
+
+
+def test_a_holder_finds_what_it_has_published_and_not_what_it_has_withdrawn(store):
+    published, withdrawn = claimed(store, "a.csv", b"a"), claimed(store, "b.csv", b"b")
+    finished(store, published)
+    store.arrivals.withdraw(withdrawn)
+    assert store.arrivals.find(published.run_id, "me", 60) == published
+    with pytest.raises(NotFound):
+        store.arrivals.find(withdrawn.run_id, "me", 60)
 
 
 def test_a_run_is_open_until_it_is_published_or_withdrawn(store):

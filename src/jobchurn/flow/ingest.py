@@ -157,9 +157,26 @@ def split_and_save(services: Services, claim: Claim) -> None:
 def finish(services: Services, claim: Claim) -> Run:
     """Publish the run in one transaction; then nothing of it is left to do.
 
+    Whoever was killed in between may repeat it: what is published stays as it was.
+
     Raises:
         DataUnusable: an earlier step has not written what it should have.
     """
+    run = _published(services, claim) or _publish(services, claim)
+    # Another worker that sweeps may be at it, too; what is left here is left to the next sweep.
+    shutil.rmtree(_work(services, claim), ignore_errors=True)
+    return run
+
+
+def _published(services: Services, claim: Claim) -> Run | None:
+    try:
+        run = services.store.runs.get(claim.run_id)
+    except NotFound:
+        return None
+    return run if run.finished_at else None
+
+
+def _publish(services: Services, claim: Claim) -> Run:
     verdict = staged_verdict(services, claim)
     routes = routes_of(services, claim, verdict)
     written = [routes.good, routes.bad, routes.reasons, routes.report]
@@ -168,15 +185,13 @@ def finish(services: Services, claim: Claim) -> Run:
             f"Run {claim.run_id} cannot be published: {', '.join(missing)} was not written.",
             "Repeat the step split_and_save of this run.",
         )
-    run = services.store.runs.finish(
+    return services.store.runs.finish(
         claim,
         good=str(routes.good) if routes.good else None,
         bad=str(routes.bad) if routes.bad else None,
         reasons=str(routes.reasons) if routes.reasons else None,
         report=str(routes.report),
     )
-    shutil.rmtree(_work(services, claim))
-    return run
 
 
 def ingest(services: Services, claim: Claim) -> Run:

@@ -158,7 +158,8 @@ class Arrivals:
         """Resume an open run by its id, as the tasks of one workflow do: they share a holder.
 
         The holder who has it keeps it, and its lease is renewed. From another it is taken over,
-        where that one works on it no more.
+        where that one works on it no more. What this holder itself has published is found, too:
+        it may not have lived to hear of it.
 
         Raises:
             NotFound: no such run is open.
@@ -167,7 +168,8 @@ class Arrivals:
         arrivals = self._arrivals
         with transaction(self._engine) as connection:
             row = self._locked(connection, run_id)
-            if row is None or row.closed_at is not None:
+            own = row is not None and row.holder == holder and row.outcome == "published"
+            if row is None or (row.closed_at is not None and not own):
                 raise NotFound(
                     f"No run {run_id} is under way.", "See jobchurn runs for those that are done."
                 )
@@ -267,7 +269,7 @@ class Arrivals:
         arrivals = self._arrivals
         expired = (arrivals.c.lease_until <= _NOW).label("expired")
         return connection.execute(
-            sa.select(arrivals.c.holder, arrivals.c.closed_at, expired)
+            sa.select(arrivals.c.holder, arrivals.c.closed_at, arrivals.c.outcome, expired)
             .where(arrivals.c.run_id == run_id)
             .with_for_update(key_share=True, skip_locked=skip_locked)
         ).first()
