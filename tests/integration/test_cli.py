@@ -217,6 +217,17 @@ def test_a_named_file_is_ingested_and_told_in_one_line(jobchurn, tmp_path):
     assert done == (0, "", told)
 
 
+def test_a_name_of_several_lines_is_told_in_one(jobchurn, tmp_path):
+    done = jobchurn("ingest", write_rows(tmp_path / "a\nb.csv", rows_of(3)))
+    assert done.err == "a\\u000ab.csv: 3 good and 0 bad of 3 rows, criticality none.\n"
+
+
+def test_a_pipe_or_a_folder_is_not_said_to_be_absent(jobchurn, champion, tmp_path):
+    os.mkfifo(tmp_path / "pipe.csv")
+    for path in (tmp_path / "pipe.csv", tmp_path):
+        assert "is no regular file" in jobchurn("predict", path, code=4).err
+
+
 def test_several_named_files_are_ingested_in_turn(jobchurn, tmp_path, store):
     paths = [write_rows(tmp_path / f"{n}.csv", rows_of(3, seed=n)) for n in range(3)]
     jobchurn("ingest", *paths)

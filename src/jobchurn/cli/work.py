@@ -58,11 +58,14 @@ def ingest(
 
 
 def told(run: Run) -> str:
-    """A run in one line."""
+    """A run in one line, whatever its file is called."""
+    from jobchurn.files import printable
+
+    name = printable(run.file)
     if run.duplicate_of:
-        return f"{run.file}: the content of run {run.duplicate_of} again; nothing routed."
+        return f"{name}: the content of run {run.duplicate_of} again; nothing routed."
     return (
-        f"{run.file}: {run.rows_valid} good and {run.rows_invalid} bad of {run.rows_total} rows, "
+        f"{name}: {run.rows_valid} good and {run.rows_invalid} bad of {run.rows_total} rows, "
         f"criticality {run.criticality}."
     )
 
@@ -91,7 +94,7 @@ def predict(
             if not scored:
                 note("No good file is new.")
             return
-        if not file.is_file():
+        if not file.exists():
             raise NotFound(f"There is no file {file}.", "Give the path of a CSV file.")
         if out is None:
             rows = score.predict_file(services, file, sys.stdout)
