@@ -8,13 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobchurn.errors import InvalidSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
 Share = Annotated[float, Field(ge=0, le=1)]
+Cost = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Settings(BaseSettings):
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
         "low", description="From which criticality of a file on an alert is sent."
     )
 
-    miss_cost: PositiveFloat = Field(
+    miss_cost: Cost = Field(
         2.0, description="How many needless calls one missed positive costs; sets the threshold."
     )
     bad_ratio_medium: Share = Field(
@@ -69,10 +70,16 @@ class Settings(BaseSettings):
     )
 
     settle_seconds: float = Field(
-        1.0, ge=0, description="How long a file must have been unchanged before it is taken."
+        1.0,
+        ge=0,
+        le=3_600,
+        description="How long a file must have been unchanged before it is taken.",
     )
-    lease_seconds: PositiveFloat = Field(
-        120.0, description="How long a worker may be silent before its file is taken over."
+    lease_seconds: float = Field(
+        120.0,
+        gt=0,
+        le=86_400,
+        description="How long a worker may be silent before its file is taken over.",
     )
     max_records: PositiveInt = Field(100_000, description="The most records of one request.")
     max_body_bytes: PositiveInt = Field(

@@ -484,6 +484,22 @@ def test_a_setting_that_cannot_be_used_is_named(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize("value", ["inf", "nan", "1e400", "-1", ""])
+@pytest.mark.parametrize("name", ["MISS_COST", "LEASE_SECONDS", "SETTLE_SECONDS"])
+def test_a_number_without_end_is_no_setting(jobchurn, monkeypatch, name, value):
+    monkeypatch.setenv(name, value)
+    if value:
+        assert name in jobchurn("runs", "--json", code=2).err
+    else:
+        assert jobchurn("runs", "--json").out == "[]\n"
+
+
+@pytest.mark.parametrize("words", [("status",), ("up", "--only=api"), ("runs",)], ids=str)
+def test_a_database_whose_address_is_none_is_told(jobchurn, monkeypatch, words):
+    monkeypatch.setenv("DATABASE_URL", "nonsense")
+    assert "DATABASE_URL" in jobchurn(*words, code=2).err
+
+
 @pytest.mark.parametrize("words", [("runs", "--json"), ("runs",), ("predict", "mine.csv")], ids=str)
 def test_nothing_is_said_to_a_reader_that_has_left(home, champion, tmp_path, words):
     write_rows(tmp_path / "mine.csv", rows_of(3))

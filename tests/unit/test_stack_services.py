@@ -8,7 +8,7 @@ import shlex
 
 import pytest
 
-from jobchurn.errors import NotFound, StackFailed
+from jobchurn.errors import InvalidSettings, NotFound, StackFailed
 from jobchurn.postgres import EmbeddedPostgres
 from jobchurn.settings import Settings
 from jobchurn.stack import airflow, services, supervision
@@ -91,6 +91,31 @@ def test_a_database_elsewhere_is_external_and_its_password_is_not_shown(settings
     assert postgres.port is None
     assert postgres.address == "db.example:5544"
     assert postgres.health == "postgresql://me@db.example:5544/mine"
+
+
+@pytest.mark.parametrize(
+    ("url", "address", "health"),
+    [
+        ("postgresql://[::1]:5544/mine", "[::1]:5544", "postgresql://[::1]:5544/mine"),
+        (
+            "postgresql://me@/mine?host=/run/pg",
+            "/run/pg/.s.PGSQL.5432",
+            "file:///run/pg/.s.PGSQL.5432",
+        ),
+        ("postgresql:///mine?host=db&port=5544", "db:5544", "postgresql://db:5544/mine"),
+        ("postgres://db", "db:5432", "postgresql://db:5432"),
+    ],
+)
+def test_a_database_is_waited_for_where_its_address_says(settings, url, address, health):
+    [postgres, *_] = services_of(settings(database_url=url))
+    assert (postgres.address, postgres.health) == (address, health)
+
+
+@pytest.mark.parametrize("url", ["nonsense", "postgresql://db:port/mine", "postgresql://[/", ":"])
+def test_a_database_whose_address_is_none_is_told_without_its_text(settings, url):
+    with pytest.raises(InvalidSettings, match="cannot be read") as caught:
+        services_of(settings(database_url=url))
+    assert url not in caught.value.message
 
 
 def test_an_api_that_listens_everywhere_is_spoken_to_here(settings):

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
-from jobchurn.errors import NotFound
+from jobchurn.errors import InvalidSettings, NotFound
 from jobchurn.postgres.server import USER
 from jobchurn.settings import Settings
 
@@ -98,10 +98,28 @@ def chosen(services: Iterable[Service], only: Iterable[str] | None) -> tuple[Ser
 
 
 def plain_target(database: str) -> str:
-    """The gate's target for a database: its address without password, driver and options."""
-    url = urlsplit(database)
+    """The gate's target for a database: its address without password, driver and options.
+
+    Raises:
+        InvalidSettings: the address is none.
+    """
+    try:
+        url = urlsplit(database)
+        asked = dict(parse_qsl(url.query))  # libpq's parameters, which come before the rest
+        host = asked.get("host") or url.hostname or "127.0.0.1"
+        port = int(asked.get("port") or url.port or 5432)
+    except ValueError:
+        url = None
+    if url is None or not url.scheme:
+        # The text may hold a password, so it is not repeated.
+        raise InvalidSettings(
+            "The database's URL cannot be read.",
+            "Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:PORT/DATABASE.",
+        )
+    if host.startswith("/"):
+        return f"file://{quote(host)}/.s.PGSQL.{port}"
     user = f"{url.username}@" if url.username else ""
-    return f"postgresql://{user}{url.hostname or '127.0.0.1'}:{url.port or 5432}{url.path}"
+    return f"postgresql://{user}{f'[{host}]' if ':' in host else host}:{port}{url.path}"
 
 
 def _postgres_service(settings: Settings) -> Service:
@@ -110,7 +128,7 @@ def _postgres_service(settings: Settings) -> Service:
         return Service(
             name="postgres",
             title="PostgreSQL",
-            address=f"{urlsplit(target).hostname}:{urlsplit(target).port}",
+            address=urlsplit(target).netloc.rpartition("@")[2] or unquote(urlsplit(target).path),
             health=target,
             external=True,
         )
