@@ -13,58 +13,26 @@ import psycopg
 import pytest
 
 from api_house import RECORD, open_house
+from api_process import Served
 from jobchurn.api.exports import MOST
 
 HEAVY = ("airflow", "great_expectations", "lightgbm", "pandas", "sklearn", "streamlit")
 
 
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-class Served:
-    """``python -m jobchurn.api`` over a database and a home."""
+class Asked(Served):
+    """A served API, and a client that opens a connection for each request: it may be killed."""
 
     def __init__(self, database, home):
-        self.port = free_port()
-        self.database, self.home = database, home
-        # Each request on a connection of its own, since the process is killed between them.
+        super().__init__(database, home)
         self.http = httpx.Client(
-            base_url=f"http://127.0.0.1:{self.port}",
+            base_url=self.address,
             limits=httpx.Limits(max_keepalive_connections=0),
             timeout=30,
         )
-        self.begin()
 
     def end(self):
-        self.process.kill()
-        self.process.wait()
-        self.process.stderr.close()
+        super().end()
         self.http.close()
-
-    def begin(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "jobchurn.api"],
-            env=os.environ
-            | {
-                "API_PORT": str(self.port),
-                "DATABASE_URL": self.database,
-                "JOBCHURN_HOME": str(self.home),
-                "OMP_NUM_THREADS": "1",
-            },
-            stderr=subprocess.PIPE,
-        )
-        end = time.monotonic() + 60
-        while True:
-            assert self.process.poll() is None, self.process.stderr.read().decode()
-            assert time.monotonic() < end
-            try:
-                if self.http.get("/ready").status_code == 200:
-                    return
-            except httpx.TransportError:
-                time.sleep(0.05)
 
     def takes_connections(self):
         try:
@@ -81,7 +49,7 @@ class Served:
 @pytest.fixture
 def served(store, database, tmp_path):
     open_house(store, tmp_path)
-    served = Served(database, tmp_path)
+    served = Asked(database, tmp_path)
     yield served
     served.end()
 
@@ -224,7 +192,7 @@ def test_killed_at_any_moment_a_repeated_request_is_stored_once(served, database
         served.process.kill()
         stop.set()
         served.process.wait()
-        served.process.stderr.close()
+        served.log.close()
         for writer in writers:
             writer.join()
         served.begin()
@@ -241,7 +209,7 @@ def test_killed_at_any_moment_a_repeated_request_is_stored_once(served, database
 
 
 def test_two_processes_share_keys_and_champion(served, store, database, tmp_path):
-    second = Served(database, tmp_path)
+    second = Asked(database, tmp_path)
     try:
         first = served.predict([RECORD], "k").json()
         assert second.predict([RECORD], "k").json() == first
