@@ -19,6 +19,7 @@ BLUE = "#3a86c8"
 ORANGE = "#d9771e"
 """For the positive answer and for bad rows."""
 GREY = "#8894a0"
+"""For the ground and the threshold; words take the page's own colour."""
 
 _NEAR_EDGE = 0.2
 
@@ -34,7 +35,6 @@ def probability_chart(probability: float, threshold: float, decision: int) -> Ch
     word = mark.mark_text(
         text=f"yes from {percent(threshold)}",
         align="left" if threshold < _NEAR_EDGE else "center",
-        color=GREY,
         fontSize=13,
         fontWeight=600,
     ).encode(y=_height("words"))
@@ -72,7 +72,8 @@ def reasons_chart(reasons: Sequence[Reason]) -> ChartType:
         alt.Chart(frame)
         .mark_bar(cornerRadius=3, size=14)
         .encode(
-            x=alt.X("weight:Q", title=None, axis=alt.Axis(labels=False)),
+            # The score has no unit that people know: one line tells the two directions apart.
+            x=alt.X("weight:Q", title=None, axis=alt.Axis(labels=False, ticks=False, values=[0])),
             y=alt.Y("label:N", sort=None, title=None, axis=alt.Axis(labelLimit=320)),
             color=_two_colours("effect", "more likely", "less likely"),
             tooltip=[alt.Tooltip("label:N", title="Reason"), alt.Tooltip("effect:N")],
@@ -123,9 +124,18 @@ def spread_chart(probabilities: Sequence[float], threshold: float) -> ChartType:
             ],
         )
     )
+    named = alt.Axis(
+        values=[threshold],
+        labelExpr=f"'yes from {percent(threshold)}'",
+        orient="top",
+        domain=False,
+        ticks=False,
+        title=None,
+    )
     mark = alt.Chart(pd.DataFrame({"share": [threshold]}))
-    line = mark.mark_rule(strokeWidth=2.5, color=ORANGE).encode(x="share:Q")
-    return alt.layer(bars, line).properties(height=190)
+    line = mark.mark_rule(strokeWidth=2.5, color=ORANGE).encode(x=alt.X("share:Q", axis=named))
+    chart: ChartType = alt.layer(bars, line).resolve_axis(x="independent").properties(height=190)
+    return chart
 
 
 def files_chart(runs: Sequence[Mapping[str, Any]]) -> ChartType:

@@ -207,7 +207,7 @@ def groups_of(contract: Contract, known: Mapping[str, Sequence[str]]) -> tuple[G
     shown = [widget for widget in widgets if widget.column.name in features]
     groups = (
         Group("Needed", tuple(widget for widget in shown if widget.required)),
-        Group("Where known", tuple(widget for widget in shown if not widget.required)),
+        Group("If known", tuple(widget for widget in shown if not widget.required)),
         Group(
             "For your records, not shown to the model",
             tuple(widget for widget in widgets if widget not in shown),
@@ -237,7 +237,7 @@ def _draw_list(widget: Widget) -> str | None:
         key=widget.key,
         help=widget.help,
         required=widget.required,
-        placeholder="Choose or type" if takes_new else "Choose",
+        placeholder="Choose, or type and press Enter" if takes_new else "Choose",
         accept_new_options=takes_new,
         filter_mode="contains",
         persist_state="session",

@@ -67,13 +67,18 @@ def heading(title: str, lead: str) -> None:
 
 
 @contextmanager
-def troubles_shown() -> Iterator[None]:
-    """Show a foreseen problem in place of what the block would have shown, and end the page."""
+def troubles_shown(*, again: bool = True) -> Iterator[None]:
+    """Show a foreseen problem in place of what the block would have shown, and end the page.
+
+    Args:
+        again: whether trying again may help, so that a button offers it.
+    """
     try:
         yield
     except Problem as problem:
         show(problem)
-        st.button("Try again", icon=":material/refresh:")
+        if again:
+            st.button("Try again", icon=":material/refresh:")
         st.stop()
 
 
@@ -96,6 +101,7 @@ def picture(chart: ChartType, description: str) -> None:
     st.altair_chart(
         chart.configure_axis(labelColor=ink, titleColor=ink, labelFontSize=13, titleFontSize=13)
         .configure_legend(labelColor=ink, labelFontSize=13)
+        .configure_text(color=ink)
         .configure_view(stroke=None),
         alt=description,
     )

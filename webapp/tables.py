@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from jobchurn.contract import Contract
+from jobchurn.contract import Column, Contract
 from words import capitalised, cell_in_words
 
 PROBABILITY = "Probability"
@@ -19,6 +19,9 @@ PROBABILITY = "Probability"
 
 _ROW_HEIGHT = 35
 _MOST_ROWS_IN_SIGHT = 15
+_CHARACTER_WIDTH = 6.6
+_CELL_PADDING = 28
+_OPEN_TEXT_WIDTH = 150
 
 _FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
@@ -75,9 +78,15 @@ def show_predictions(
         alt: what the table holds, for screen readers.
         first: how the columns before the answer are shown.
     """
+    outcome = contract.outcome.label
     config: dict[str, Any] = {
         **first,
-        contract.outcome.label: st.column_config.TextColumn(pinned=True),
+        # Text in a pinned column is pale; the answer must not be. Coloured as in the charts.
+        outcome: st.column_config.MultiselectColumn(
+            options=[decision_in_words(contract, decision) for decision in (0, 1)],
+            color=["blue", "orange"],
+            pinned=True,
+        ),
         PROBABILITY: st.column_config.ProgressColumn(
             min_value=0, max_value=1, format="percent", pinned=True, width=140
         ),
@@ -86,14 +95,38 @@ def show_predictions(
         if column.is_numeric:
             config[column.label] = st.column_config.NumberColumn(help=column.meaning)
         else:
-            # A width is found from the first rows; of an open text the others may be longer.
-            width = None if column.is_closed else 150
-            config[column.label] = st.column_config.TextColumn(help=column.meaning, width=width)
+            config[column.label] = st.column_config.TextColumn(
+                help=column.meaning, width=width_of(column)
+            )
     height = min(len(frame), _MOST_ROWS_IN_SIGHT) * _ROW_HEIGHT + _ROW_HEIGHT + 3
+    shown = frame.assign(
+        **{
+            outcome: [[answer] for answer in frame[outcome]],
+            # One decimal: more would promise what a model cannot keep.
+            PROBABILITY: [round(probability, 3) for probability in frame[PROBABILITY]],
+        }
+    )
     st.dataframe(
-        frame, hide_index=True, column_config=config, height=height, alt=alt, placeholder="–"
+        shown, hide_index=True, column_config=config, height=height, alt=alt, placeholder="–"
     )
     st.caption("The table scrolls sideways: every column that was predicted from is there.")
+
+
+def width_of(column: Column) -> int:
+    """A width in pixels that cuts off no value of a closed column.
+
+    Streamlit would take it from the first rows, and the others may hold longer ones.
+    """
+    if not column.is_closed:
+        return _OPEN_TEXT_WIDTH
+    longest = max(
+        len(text)
+        for text in (
+            column.label,
+            *(cell_in_words(column, value) for value in (None, *column.levels)),
+        )
+    )
+    return round(longest * _CHARACTER_WIDTH) + _CELL_PADDING
 
 
 def csv_of(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -54,7 +55,7 @@ def value_in_words(column: Column, value: Any) -> str:
     words = column.words(value)
     if not column.unit or not any(character.isdigit() for character in words):
         return words
-    unit = column.unit.removesuffix("s") if words == "1" else column.unit
+    unit = column.unit.removesuffix("s") if words.split()[-1] == "1" else column.unit
     return f"{words} {unit}"
 
 
@@ -102,11 +103,16 @@ def counted(number: int, noun: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text that Markdown shows as it stands: no markup, no directives, no formulas."""
+    """Text that Markdown shows as it stands: no markup, no directives, no formulas, no links.
+
+    An address is made a link even where its signs are escaped: an invisible mark parts it.
+    """
     plain = "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
-    return "".join(f"\\{c}" if c in _MARKUP else c for c in plain)
+    parted = _ADDRESS.sub("\N{WORD JOINER}", plain)
+    return "".join(f"\\{c}" if c in _MARKUP else c for c in parted)
 
 
+_ADDRESS = re.compile(r"(?<=//)(?=.)|(?<=www)(?=\.)|(?<=@)(?=.)", re.IGNORECASE)
 _MARKUP = frozenset(r"""\`*_{}[]()<>#+-.!|~$:&"'=^@/""")
 
 

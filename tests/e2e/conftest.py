@@ -81,8 +81,11 @@ def browser():
     program = os.environ.get("CHROMIUM") or shutil.which("chromium")
     if program is None:
         pytest.fail("These tests need a browser: apt-get install chromium")
+    # What a browser asks of its maker is not asked here: there may be no network to ask.
+    arguments = ["--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    arguments += ["--disable-gpu"]
     # Chromium's own sandbox refuses to run as root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    arguments += ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=arguments)
         yield browser

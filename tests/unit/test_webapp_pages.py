@@ -89,7 +89,7 @@ def test_a_page_comes_back_once_the_api_does(api):
     app = opened("single")
     api.trouble = None
     press(app, "Try again")
-    assert not app.error
+    assert "Not yet" not in words_of(app)
     assert app.selectbox
 
 
@@ -210,7 +210,10 @@ def test_good_rows_are_predicted_in_one_partial_request_and_shown(api):
     frame = app.dataframe[0].value
     assert list(frame["Row"]) == [1, 3]
     assert list(frame["Enrollee"]) == [100, 102]
-    assert list(frame["Probability"]) == [row["prediction"]["probability"] for row in api.rows]
+    stored = [row["prediction"] for row in api.rows]
+    assert list(frame["Probability"]) == [round(told["probability"], 3) for told in stored]
+    answers = [["Yes"] if told["prediction"] else ["No"] for told in stored]
+    assert [list(answer) for answer in frame["Looking for a new job"]] == answers
 
 
 def test_a_file_without_an_id_is_shown_without_one(api):
@@ -280,6 +283,23 @@ def test_rows_that_the_api_refuses_are_listed_with_the_others(api, monkeypatch):
 def test_a_file_without_a_required_column_is_refused_with_the_cure(api):
     app = uploaded(b"city,training_hours\na,1\n")
     assert "which every row needs" in app.error[0].value
+    assert not app.metric
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("people.csv", b""), ("people.csv", b"name;age\n"), ("people.xlsx", b"PK\x03\x04")],
+)
+def test_a_file_that_is_no_csv_is_explained_whatever_its_name(api, name, content):
+    app = uploaded(content, name)
+    assert app.error[0].value
+    # The same file would be read the same: to try again is no way out.
+    assert "Try again" not in [button.label for button in app.button]
+
+
+def test_a_file_with_a_header_and_no_rows_says_so(api):
+    app = uploaded(csv_of([]))
+    assert "no rows" in words_of(app)
     assert not app.metric
 
 
@@ -367,6 +387,14 @@ def test_files_are_listed_with_their_rows_criticality_and_report(api):
     assert third["Most frequent fault"] == r"Training\: out of range in 110 rows"
     assert third["Report"].startswith("[Open report](https://public.example/reports/")
     assert "repeated content" in table.value.iloc[4]["Criticality"]
+
+
+def test_a_fault_of_every_row_is_told_as_one_of_the_whole_file(api):
+    run = example_runs(api.now)[0] | {"rows_total": 230, "rows_valid": 0, "rows_invalid": 230}
+    issue = {"rule": "missing column", "column": "city", "rows": 230}
+    api.runs = [run | {"issues": [issue]}]
+    [table] = opened("ingestion").table
+    assert table.value["Most frequent fault"][0] == r"City\: missing column in every row"
 
 
 def test_a_files_name_is_shown_as_it_stands_and_never_as_markup(api):

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 
 import pytest
 
@@ -53,6 +54,7 @@ def test_a_share_is_never_called_certain_when_it_is_not(share, said):
         ("experience", "5", "5 years"),
         ("experience", "1", "1 year"),
         ("experience", ">20", "more than 20 years"),
+        ("experience", "<1", "less than 1 year"),
         ("last_new_job", "never", "never changed"),
         ("company_size", None, "unknown"),
         ("training_hours", 36, "36 hours"),
@@ -78,6 +80,16 @@ def test_reasons_come_the_strongest_first_and_say_which_way_they_push():
 def test_markdown_shows_escaped_text_as_it_stands():
     assert words.escaped(":red[x] **b** $1$ <b>") == r"\:red\[x\] \*\*b\*\* \$1\$ \<b\>"
     assert words.escaped("a\nb") == "a\N{REPLACEMENT CHARACTER}b"
+
+
+@pytest.mark.parametrize("address", ["http://example.org", "WWW.example.org", "a@example.org"])
+def test_an_address_in_escaped_text_is_parted_so_that_it_becomes_no_link(address):
+    # What Markdown makes links of: github.github.com/gfm/#autolinks-extension-
+    link = re.compile(r"(https?://|www\.)[-.\w]|@[-\w]", re.IGNORECASE)
+    assert link.search(address)
+    shown = words.escaped(address).replace("\\", "")
+    assert not link.search(shown)
+    assert shown.replace("\N{WORD JOINER}", "") == address
 
 
 @pytest.mark.parametrize(
@@ -119,6 +131,12 @@ def test_a_table_of_predictions_is_labelled_and_worded_and_keeps_numbers():
             "Training": 36,
         }
     ]
+
+
+def test_a_closed_column_is_wide_enough_for_its_longest_value_whatever_rows_come_first():
+    wide, narrow = tables.width_of(column("company_size")), tables.width_of(column("gender"))
+    assert wide > 6 * len("10000 or more employees")
+    assert narrow < wide
 
 
 def test_a_blank_in_a_table_leaves_large_whole_numbers_as_they_are():

@@ -107,7 +107,7 @@ def show_columns() -> None:
         st.table(
             {
                 "Column": [words.escaped(column.name) for column in columns],
-                "Cells": ["needed" if column.required else "may be blank" for column in columns],
+                "Needed": ["yes" if column.required else "no" for column in columns],
                 "Meaning": [words.escaped(column.meaning) for column in columns],
                 "Allowed": [words.escaped(column.allowed) for column in columns],
             },
@@ -130,6 +130,9 @@ def show_columns() -> None:
 
 def show_reading(upload: Upload) -> None:
     """What was found in the file."""
+    if not upload.rows:
+        frame.nothing_here("The file has a header and no rows.", "Add a row below it.")
+        return
     bad = len(upload.cells)
     counts = st.columns(3)
     counts[0].metric("Rows", f"{upload.rows:,}", border=True)
@@ -263,11 +266,13 @@ frame.heading(
 )
 with frame.troubles_shown():
     model = frame.model()
-uploaded = st.file_uploader("CSV file", type="csv", key="batch-file")
+# Whatever its name: of a file that is no CSV, the reading says what it is and what to do.
+uploaded = st.file_uploader("CSV file", key="batch-file")
 show_columns()
 if uploaded is not None:
-    with frame.troubles_shown():
+    with frame.troubles_shown(again=False):
         digest, upload = reading_of(uploaded.getvalue())
+    with frame.troubles_shown():
         show_reading(upload)
         total = len(upload.records)
         scored = st.session_state.get(SCORED)

@@ -53,6 +53,7 @@ def show_rows(runs: list[Json]) -> None:
         {"name": name, "good": run["rows_valid"], "bad": run["rows_invalid"]}
         for name, run in zip(names, runs, strict=True)
     ]
+    st.subheader("Good and bad rows of each file", anchor=False)
     frame.picture(
         charts.files_chart(bars),
         "Good and bad rows of each file: "
@@ -77,6 +78,11 @@ def show_files(runs: list[Json]) -> None:
         hide_index=True,
         alt="The latest files",
     )
+    st.caption(
+        "Criticality: **none**, no row is bad; **low**, some are; **medium**, many are; **high**, "
+        "most are, a needed column is missing, or the file cannot be read. The report has each "
+        "reason."
+    )
 
 
 def moment(text: str) -> str:
@@ -100,7 +106,9 @@ def fault(run: Json) -> str:
     column = CONTRACT.by_name.get(worst["column"])
     place = f"{column.label}: " if column else ""
     broken = BROKEN.get(worst["rule"], worst["rule"])
-    return words.escaped(f"{place}{broken} in {words.counted(worst['rows'], 'row')}")
+    every = worst["rows"] == run["rows_total"] > 1
+    where = "every row" if every else words.counted(worst["rows"], "row")
+    return words.escaped(f"{place}{broken} in {where}")
 
 
 def report(run: Json) -> str:
@@ -122,5 +130,5 @@ if not runs:
     )
     st.stop()
 show_counts(runs)
-show_rows(runs)
 show_files(runs)
+show_rows(runs)

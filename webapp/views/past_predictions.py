@@ -108,7 +108,7 @@ def show_paging(page: Page, cursors: list[str | None], export: str) -> None:
 
 frame.heading(
     "Past predictions",
-    "Everything that was predicted, here, by other programs, or on schedule.",
+    "Everything that was predicted: here, for other programs, and on schedule.",
 )
 start, end, source = asked = chosen()
 if start and end and start > end:

@@ -77,6 +77,9 @@ def show_form(model: Model) -> list[tuple[Widget, Entry]] | None:
     """The form; what was entered, once it is sent."""
     groups = groups_of(CONTRACT, model.levels)
     widgets = [widget for group in groups for widget in group.widgets]
+    with st.container(horizontal=True):
+        st.button("Try an example", on_click=fill_in, args=(widgets,), icon=":material/edit_note:")
+        st.button("Clear", on_click=clear, args=(widgets,), icon=":material/backspace:")
     entries: list[tuple[Widget, Entry]] = []
     with st.form("record"):
         for group in groups:
@@ -87,10 +90,13 @@ def show_form(model: Model) -> list[tuple[Widget, Entry]] | None:
                 for place, widget in zip(row, fields, strict=False):
                     with place:
                         entries.append((widget, draw(widget)))
+        # The browser marks what is blank or out of range, and sends nothing; see the style sheet.
+        with st.container(key="unsent"):
+            st.error(
+                "**Not sent yet.** The fields marked red are needed, or hold what is not allowed.",
+                icon=":material/error:",
+            )
         sent = st.form_submit_button("Predict", type="primary", width="stretch")
-    with st.container(horizontal=True):
-        st.button("Try an example", on_click=fill_in, args=(widgets,), icon=":material/edit_note:")
-        st.button("Clear", on_click=clear, args=(widgets,), icon=":material/backspace:")
     return entries if sent else None
 
 
@@ -172,8 +178,8 @@ with frame.troubles_shown():
         elif entries is None:
             frame.nothing_here(
                 "The answer appears here.",
-                "Fill in what is needed, leave what you do not know, and press **Predict**. "
-                f"No {SUBJECT} at hand? **Try an example** fills the form.",
+                "Fill in what is needed, leave what you do not know, and press **Predict** below "
+                f"the form. No {SUBJECT} at hand? **Try an example** fills the form.",
             )
 if ANSWERED in st.session_state:
     show_details(st.session_state[ANSWERED])
