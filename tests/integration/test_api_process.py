@@ -133,6 +133,23 @@ print([name for name in {HEAVY} if name in sys.modules])
     assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
 
 
+def test_the_head_of_an_export_can_be_had_alone(served):
+    served.predict([RECORD])
+    for _ in range(2 * MOST):
+        head = served.http.head("/past-predictions?format=csv")
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-type"].startswith("text/csv")
+    assert len(served.http.get("/past-predictions?format=csv").text.splitlines()) == 2
+
+
+def test_what_goes_well_leaves_nothing_in_the_log_that_grows(served):
+    assert served.http.get("/ready").status_code == 200
+    before = (served.home / "api.log").stat().st_size
+    for path in ("/ready", "/health", "/past-predictions", "/model"):
+        assert served.http.get(path).status_code == 200
+    assert (served.home / "api.log").stat().st_size == before
+
+
 def test_what_is_under_way_is_answered_before_the_process_ends(served, database):
     with psycopg.connect(database) as connection:
         connection.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
@@ -14,8 +15,24 @@ from jobchurn.api.problems import answer_unforeseen
 log = logging.getLogger(__name__)
 
 
+class _HeadSent(Exception):
+    """The head of an answer is sent, and more was not asked for."""
+
+
+def _head_of(send: Send) -> Send:
+    async def send_head(message: Message) -> None:
+        await send(message)
+        await send({"type": "http.response.body"})
+        raise _HeadSent
+
+    return send_head
+
+
 class EveryRequest:
-    """Wraps the application; pure ASGI, so that answers stream through it."""
+    """Wraps the application; pure ASGI, so that answers stream through it.
+
+    HEAD is answered as GET is, up to the body, which is not made.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -24,6 +41,10 @@ class EveryRequest:
         """Answer one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
+            return
+        if scope["method"] == "HEAD":
+            with suppress(_HeadSent):
+                await self({**scope, "method": "GET"}, receive, _head_of(send))
             return
         number = secrets.token_hex(8)
         scope.setdefault("state", {})["number"] = number
@@ -41,6 +62,8 @@ class EveryRequest:
 
         try:
             await self._app(scope, receive, send_with_headers)
+        except _HeadSent:
+            raise
         except ClientDisconnect:
             log.info("request %s: the client left before it was answered", number)
         except Exception:

@@ -19,7 +19,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobchurn.api.faults import LISTED, faults_of
+from jobchurn.api.faults import LISTED, faults_of, sentence
 from jobchurn.contract import shown
 from jobchurn.errors import InvalidRequest, JobchurnError
 
@@ -143,13 +143,16 @@ def answer_with_problems(app: FastAPI) -> None:
         return await foreseen(
             request,
             InvalidRequest(
-                f"{faults[0]['message']}.", "Correct the request.", {"errors": faults[:LISTED]}
+                sentence(faults[0]["message"]), "Correct the request.", {"errors": faults[:LISTED]}
             ),
         )
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
         phrase = HTTPStatus(error.status_code).phrase
+        headers = dict(error.headers or {})
+        if headers.get("Allow") == "GET":
+            headers["Allow"] = "GET, HEAD"  # every GET is also a HEAD: see the middleware
         return problem(
             request,
             status=error.status_code,
@@ -157,7 +160,7 @@ def answer_with_problems(app: FastAPI) -> None:
             title=phrase,
             detail=f"{request.method} {shown(request.url.path)}: {error.detail}.",
             cure="GET / lists the endpoints.",
-            headers=error.headers,
+            headers=headers,
         )
 
 

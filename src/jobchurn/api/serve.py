@@ -86,6 +86,8 @@ def main() -> int:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
+    # Each look at whether the tables are those of this version would be two lines of its log.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         with wiring.services(read_settings()) as services:
             serve(services)
