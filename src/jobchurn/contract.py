@@ -96,9 +96,9 @@ class Violation(ValueError):
         self.value = value
         self.allowed = column.allowed
         self.repair = repair
-        super().__init__(
-            f"{column.name} is {shown(value)}: {_BROKEN[rule]}; allowed: {self.allowed}"
-        )
+        # An empty cell is blank; JSON has null for that, and an empty text is refused.
+        found = "an empty text" if value == "" and not column.required else shown(value)
+        super().__init__(f"{column.name} is {found}: {_BROKEN[rule]}; allowed: {self.allowed}")
 
 
 _BROKEN = {
@@ -117,6 +117,8 @@ def shown(value: object, limit: int = 60) -> str:
     """A value as a person may read it: quoted, unprintable characters escaped, cut to ``limit``."""
     if value is None or value == "":
         return "blank"
+    if isinstance(value, bool):
+        return str(value).lower()  # as JSON spells it
     if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to spell long ones
         return f"an integer of {value.bit_length()} bits"
     text = ascii(value) if isinstance(value, str) and _CONTROL.search(value) else repr(value)

@@ -105,10 +105,25 @@ def test_what_does_not_exist_is_a_problem_document(client):
     assert "GET /" in problem_of(client.get("/nowhere"), 404)["cure"]
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready", "/nowhere", "/predict", "/?x=1"])
+def test_the_head_of_an_answer_can_be_had_alone(client, path):
+    head, whole = client.head(path), client.get(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["content-length"] == whole.headers["content-length"]
+    assert head.headers["content-type"] == whole.headers["content-type"]
+
+
+def test_the_head_of_what_breaks_is_an_answer_too(services):
+    services.store.missing = None
+    with TestClient(create_app(services)) as client:  # raises what the application raises
+        assert client.head("/ready").status_code == 500
+
+
 def test_a_wrong_method_is_a_problem_document_that_names_the_right_one(client):
     answer = client.get("/predict")
     problem_of(answer, 405)
     assert answer.headers["allow"] == "POST"
+    assert client.post("/health").headers["allow"] == "GET, HEAD"
 
 
 def test_an_unforeseen_failure_tells_nothing_of_the_inside_and_the_log_everything(
@@ -209,6 +224,32 @@ def test_a_body_that_is_no_request_is_refused_and_the_field_named(client, body, 
     faults = {fault["field"]: fault for fault in problem["errors"]}
     assert faults[field]["nearest"] == nearest
     assert "records" in problem["cure"]
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ([], "the body is a list: it should be an object."),
+        ({"recrods": [], "records": []}, "recrods is no field of the body; did you mean records?"),
+        ({}, "records is missing: it is required."),
+        ({"records": [{"city": True}]}, "Record 1: city is true: not a value of this kind;"),
+    ],
+)
+def test_what_is_wrong_is_said_without_words_from_the_inside(client, body, said):
+    detail = problem_of(client.post("/predict", json=body), 422)["detail"]
+    assert said in detail
+    assert not detail.endswith("?.")
+
+
+def test_a_day_that_is_none_is_told_in_plain_words(client):
+    detail = problem_of(client.get("/past-predictions?start=today"), 422)["detail"]
+    assert detail == "start is 'today': a day is written YYYY-MM-DD."
+
+
+def test_an_empty_text_is_not_called_blank_where_blank_is_allowed(client):
+    body = {"records": [RECORD | {"gender": ""}]}
+    detail = problem_of(client.post("/predict", json=body), 422)["detail"]
+    assert "gender is an empty text: not a known value; allowed: Male" in detail
 
 
 def test_a_body_of_a_thousand_unknown_fields_is_refused_with_their_number(client):

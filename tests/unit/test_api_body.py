@@ -60,6 +60,13 @@ def test_what_is_not_plain_json_is_refused_with_the_reason(body, said):
     assert caught.value.cure
 
 
+@pytest.mark.parametrize("body", [b'{"a": NaN}', b'["\xc3\xa9", Infinity]', b"NaN"])
+def test_a_number_that_only_python_writes_has_its_own_cure(body):
+    with pytest.raises(InvalidRequest) as caught:
+        parse(body)
+    assert "send null" in caught.value.cure
+
+
 def test_nesting_up_to_the_limit_is_taken():
     assert parse(b"[" * DEEPEST + b"]" * DEEPEST)
 

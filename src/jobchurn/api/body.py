@@ -120,9 +120,11 @@ def parse(body: bytes) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
+        cure = "Send a JSON object in UTF-8."
+        if error.doc.startswith(("NaN", "Infinity"), error.pos):  # Python's json writes them
+            cure = "JSON has no NaN and no infinity: send null where there is no value."
         raise InvalidRequest(
-            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).",
-            "Send a JSON object in UTF-8.",
+            f"The body is not JSON: {error.msg} (line {error.lineno}, column {error.colno}).", cure
         ) from None
     names = _names(value)
     # Each name stands before a colon. Where there are no more colons than names were kept, none

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jobchurn.api.body import parse
-from jobchurn.api.faults import LISTED, faults_of
+from jobchurn.api.faults import LISTED, faults_of, sentence
 from jobchurn.errors import InvalidRequest, TooLarge
 from jobchurn.flow.predict import Source
 
@@ -79,7 +79,7 @@ def read_request(body: bytes, *, most_records: int) -> PredictRequest:
     except ValidationError as error:
         faults = faults_of(error.errors(include_url=False), _NAMES, "the body")
         raise InvalidRequest(
-            f"{faults[0]['message']}.", _CURE, {"errors": faults[:LISTED]}
+            sentence(faults[0]["message"]), _CURE, {"errors": faults[:LISTED]}
         ) from None
     if len(request.records) > most_records:
         raise TooLarge(

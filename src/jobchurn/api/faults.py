@@ -34,6 +34,12 @@ class Fault(TypedDict):
     message: str
 
 
+def sentence(message: object) -> str:
+    """A fault's message with its full stop, where it does not end as a question."""
+    message = str(message)
+    return message if message.endswith("?") else f"{message}."
+
+
 class Container:
     """Stands in for a JSON list or object, however large and deep: it is shown by its kind alone.
 
@@ -121,6 +127,9 @@ def faults_of(errors: Sequence[Mapping[str, Any]], known: Sequence[str], of: str
         missing = error["type"] == "missing"  # then the input is what should hold the field
         value = None if missing else error["input"]
         found = "missing" if missing else shown(scalar(value))
+        said = _SAID.get(error["type"], error["msg"])
+        if error["type"] == "value_error":  # raised by a validator of ours, in words for people
+            said = str(error["ctx"]["error"])
         faults.append(
             {
                 "field": field or None,
@@ -128,7 +137,15 @@ def faults_of(errors: Sequence[Mapping[str, Any]], known: Sequence[str], of: str
                 "rule": error["type"],
                 "allowed": (error.get("ctx") or {}).get("expected"),
                 "nearest": None,
-                "message": f"{field or of} is {found}: {error['msg']}",
+                "message": f"{field or of} is {found}: {said}",
             }
         )
     return faults
+
+
+_SAID = {
+    "missing": "it is required",
+    "model_type": "it should be an object",
+    "string_pattern_mismatch": "it holds characters that are not allowed",
+}
+"""What is said of kinds of faults whose own words speak of the inside, by pydantic's names."""

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 
-from jobchurn.api.faults import LISTED, Fault, broken_rule, no_object, scalar, unknown_name
+from jobchurn.api.faults import (
+    LISTED,
+    Fault,
+    broken_rule,
+    no_object,
+    scalar,
+    sentence,
+    unknown_name,
+)
 from jobchurn.api.schema import asked
 from jobchurn.contract import Column, Contract, Role, Rule, Value, Violation
 from jobchurn.errors import InvalidRecords
@@ -54,7 +62,7 @@ class Reading:
         raise InvalidRecords(
             f"{len(self.refused):,} of {len(self.accepted) + len(self.refused):,} records are "
             "refused, and with them the whole request. "
-            f"Record {listed[0]['record']}: {listed[0]['message']}.",
+            f"Record {listed[0]['record']}: {sentence(listed[0]['message'])}",
             'Correct them, or send "partial": true to have the others taken.',
             {"errors": listed, "errors_not_listed": self.errors - len(listed)},
         )
