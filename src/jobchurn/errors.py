@@ -7,6 +7,7 @@ whatever is not a :class:`JobchurnError` is a fault of ours and is shown as one.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -186,3 +187,29 @@ class StackFailed(JobchurnError):
     """A service of the stack did not come up."""
 
     exit_code = 6
+
+
+class PlaceRefused(JobchurnError):
+    """The machine refuses a place to a file."""
+
+    exit_code = 4
+
+
+REFUSALS = {
+    *(errno.EACCES, errno.EPERM, errno.EROFS),
+    *(errno.ENOSPC, errno.EDQUOT),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+}
+"""What a machine answers where a file cannot lie in a place, however right the program is."""
+
+
+def refusal_of(error: OSError) -> PlaceRefused | None:
+    """A machine's refusal as the foreseen failure that it is; ``None`` for any other failure."""
+    if error.errno not in REFUSALS:
+        return None
+    # Where a file was to be moved, the second place is the one that it was to come to.
+    places = [str(name) for name in (error.filename, error.filename2) if name]
+    where = f"{' → '.join(places)}: " if places else ""
+    return PlaceRefused(
+        f"{where}{error.strerror}.", "Choose another place, or see to room and permission there."
+    )

@@ -347,6 +347,19 @@ def test_an_answer_that_cannot_be_written_is_told_before_anything_is_predicted(
     assert store.predictions.count() == 0
 
 
+def test_an_answer_to_the_device_of_stdout_is_written_there(home, champion, tmp_path):
+    write_rows(tmp_path / "mine.csv", rows_of(3))
+    done = subprocess.run(
+        [sys.executable, "-m", "jobchurn.cli", "predict", "mine.csv", "-o", "/dev/stdout"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 4), done.stderr
+
+
 def test_an_answer_to_a_pipe_is_written_into_it(jobchurn, champion, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -461,6 +474,18 @@ def test_a_place_where_no_file_can_lie_is_told(jobchurn, tmp_path):
     done = jobchurn("data", "synth", "--rows", 1, "-o", tmp_path / "file" / "x.csv", code=4)
     assert str(tmp_path / "file") in done.err
     assert "Cure: " in done.err
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_a_folder_of_somebody_else_is_named_where_a_file_should_come_to_it(jobchurn, home):
+    jobchurn("runs")
+    good = home / "data" / "good_data"
+    write_rows(home / "data" / "raw_data" / "a.csv", rows_of(3))
+    good.chmod(0o500)
+    done = jobchurn("ingest", code=4)
+    assert f"{good / 'a.csv'}: Permission denied" in done.err
+    good.chmod(0o700)
+    assert "3 good" in jobchurn("ingest").err
 
 
 def test_a_folder_is_no_place_for_a_file(jobchurn, tmp_path):

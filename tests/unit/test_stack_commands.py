@@ -1,5 +1,6 @@
 """The stack seen from another terminal: states, logs, reset, doctor, and what up shows."""
 
+import errno
 import os
 import signal
 import socket
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from jobchurn.errors import DataUnusable, InvalidSettings, NotFound, StackFailed
+from jobchurn.errors import DataUnusable, InvalidSettings, NotFound, PlaceRefused, StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack import control, processes
 from jobchurn.stack.display import Changes, Display
@@ -190,6 +191,10 @@ def test_a_function_run_apart_leaves_its_memory_behind_and_hands_on_its_failure(
         run_apart(lambda: changed.append(1), signals)
         with pytest.raises(DataUnusable) as failure:
             run_apart(lambda: fail(DataUnusable("No.", "Do.", {"row": 1})), signals)
+        with pytest.raises(PlaceRefused, match="/closed: Permission denied"):
+            run_apart(
+                lambda: fail(PermissionError(errno.EACCES, "Permission denied", "/closed")), signals
+            )
         with pytest.raises(StackFailed, match="ended with 1"):
             run_apart(lambda: fail(ZeroDivisionError()), signals)
     assert changed == []

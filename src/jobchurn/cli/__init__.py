@@ -7,7 +7,6 @@ whatever else happens is a fault of ours and shows its traceback.
 
 from __future__ import annotations
 
-import errno
 import sys
 from importlib import metadata
 from typing import Annotated, NoReturn
@@ -16,14 +15,7 @@ import typer
 
 from jobchurn.cli import data, models, services, work
 from jobchurn.cli.show import note
-from jobchurn.errors import JobchurnError
-
-REFUSALS = {
-    *(errno.EACCES, errno.EPERM, errno.EROFS),
-    *(errno.ENOSPC, errno.EDQUOT),
-    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
-}
-"""What a machine answers where a file cannot lie in a place, however right the program is."""
+from jobchurn.errors import JobchurnError, refusal_of
 
 app = typer.Typer(
     name="jobchurn",
@@ -60,10 +52,10 @@ def main() -> None:
     except JobchurnError as error:
         _end(error.message, error.cure, error.exit_code)
     except OSError as error:
-        if error.errno not in REFUSALS:
+        refusal = refusal_of(error)
+        if refusal is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        _end(f"{where}{error.strerror}.", "Choose another place, or make room there.", 4)
+        _end(refusal.message, refusal.cure, refusal.exit_code)
 
 
 def _end(message: str, cure: str, code: int) -> NoReturn:

@@ -114,10 +114,19 @@ def _must_be_writable(out: Path) -> None:
     from jobchurn.errors import InvalidRequest
 
     place = out.resolve()
-    if place.is_dir() or not os.access(place.parent, os.W_OK):
+    if _is_taken_by_no_file(out):
+        writable = os.access(out, os.W_OK)
+    else:
+        writable = not place.is_dir() and os.access(place.parent, os.W_OK)
+    if not writable:
         raise InvalidRequest(
             f"No file can be written at {out}.", "Name one in a folder that you may write to."
         )
+
+
+def _is_taken_by_no_file(out: Path) -> bool:
+    """Whether a pipe or a device is there, which is written to and not replaced."""
+    return out.exists() and not out.is_file() and not out.is_dir()
 
 
 def _write(out: Path, text: str) -> None:
@@ -125,12 +134,12 @@ def _write(out: Path, text: str) -> None:
     from jobchurn import files
     from jobchurn.errors import DataUnusable
 
-    place = out.resolve()  # a link goes on pointing to where it did
     try:
-        if place.exists() and not place.is_file():  # a pipe or a device is written to
-            place.write_text(text, encoding="utf-8")
+        if _is_taken_by_no_file(out):
+            out.write_text(text, encoding="utf-8")
         else:
-            files.write_atomically(place, text.encode())
+            # A link goes on pointing to where it did.
+            files.write_atomically(out.resolve(), text.encode())
     except OSError as error:
         raise DataUnusable(
             f"{out} cannot be written: {error.strerror}.", "Choose another place, or make room."

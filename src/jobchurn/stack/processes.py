@@ -21,7 +21,7 @@ from types import FrameType
 from typing import Any, Self
 
 from jobchurn import errors
-from jobchurn.errors import JobchurnError, StackFailed
+from jobchurn.errors import JobchurnError, StackFailed, refusal_of
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -248,7 +248,7 @@ class _Report:
 def _outcome(function: Callable[[], object], report: _Report) -> int:
     """Run the function; the exit code to end with. A foreseen failure is reported."""
     try:
-        result = function()
+        result = _translated(function)
     except JobchurnError as error:
         content = [type(error).__name__, error.message, error.cure, error.details]
         if not report.send(json.dumps(content, default=str).encode()):
@@ -260,6 +260,15 @@ def _outcome(function: Callable[[], object], report: _Report) -> int:
     finally:
         _flush()
     return result if isinstance(result, int) else 0
+
+
+def _translated(function: Callable[[], object]) -> object:
+    try:
+        return function()
+    except OSError as error:
+        if (refusal := refusal_of(error)) is not None:
+            raise refusal from error
+        raise
 
 
 def _raise(report: bytes, otherwise: str) -> None:
