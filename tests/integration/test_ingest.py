@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import os
 import shutil
@@ -161,6 +162,27 @@ def test_a_file_of_a_header_alone_is_a_run_without_rows(house):
     write_raw(house, "a.csv", [])
     run = ingest.ingest_one(house, trigger="cli")
     assert (run.rows_total, run.criticality, run.good, run.bad) == (0, "none", None, None)
+
+
+def test_a_file_that_nobody_may_read_keeps_no_other_waiting(house, monkeypatch, caplog):
+    closed = write_raw(house, "closed.csv", good_lines(3, seed=1))
+    for n in range(3):
+        write_raw(house, f"{n}.csv", good_lines(3, seed=2 + n))
+    read = files.sha256_of
+
+    def refused(path):  # root may read whatever its mode is
+        if path.name == "closed.csv":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(files, "sha256_of", refused)
+    assert len(list(ingest.ingest_all(house, trigger="cli"))) == 3
+    assert closed.exists()
+    assert "closed.csv waits: this user has no right to read it" in caplog.text
+    with pytest.raises(PermissionError):
+        ingest.ingest_one(house, trigger="cli", file=closed)
+    monkeypatch.undo()
+    assert ingest.ingest_one(house, trigger="cli").file == "closed.csv"
 
 
 def test_nothing_waiting_is_no_run(house):

@@ -15,6 +15,7 @@ killed in between, the next caller of ``read_data`` takes the run up where it st
 from __future__ import annotations
 
 import json
+import logging
 import random
 import shutil
 import time
@@ -30,6 +31,8 @@ from jobchurn.policy import Criticality, criticality_of
 from jobchurn.store.arrivals import Claim
 from jobchurn.store.runs import Run
 from jobchurn.verdict import Reason, Verdict
+
+log = logging.getLogger(__name__)
 
 _RAW, _VERDICT, _REPORT = "raw", "verdict.json", "report.html"
 
@@ -71,7 +74,15 @@ def read_data(
     candidates = [_delivered(services, file)] if file else _settled(services)
     random.shuffle(candidates)
     for path in candidates:
-        claim = _claim(services, path, trigger, holder)
+        try:
+            claim = _claim(services, path, trigger, holder)
+        except PermissionError:
+            if file:
+                raise
+            # It waits until somebody gives us the right; the others need not wait for that.
+            name = files.printable(path.name)
+            log.warning("%s waits: this user has no right to read it (see chmod).", name)
+            continue
         if claim is not None and _secure(services, claim):
             return claim
     alert.retry_alerts(services)  # in a quiet moment, so that one comes to those not reached
