@@ -27,6 +27,8 @@ _OTHER_FORMATS = {
     b"\x1f\x8b": "a compressed file",
     b"PAR1": "a Parquet file",
     b"%PDF": "a PDF",
+    b"\x89PNG": "a picture",
+    b"\xff\xd8\xff": "a picture",
 }
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
 

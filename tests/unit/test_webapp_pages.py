@@ -288,7 +288,12 @@ def test_a_file_without_a_required_column_is_refused_with_the_cure(api):
 
 @pytest.mark.parametrize(
     ("name", "content"),
-    [("people.csv", b""), ("people.csv", b"name;age\n"), ("people.xlsx", b"PK\x03\x04")],
+    [
+        ("people.csv", b""),
+        ("people.csv", b"name;age\n"),
+        ("people.xlsx", b"PK\x03\x04"),
+        ("people.png", b"\x89PNG"),
+    ],
 )
 def test_a_file_that_is_no_csv_is_explained_whatever_its_name(api, name, content):
     app = uploaded(content, name)
