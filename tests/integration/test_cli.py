@@ -115,6 +115,40 @@ def test_the_built_in_data_set_is_made_and_its_place_is_the_answer(jobchurn, hom
     assert "50 rows" in done.err
 
 
+def test_a_device_is_not_replaced_by_a_data_set(jobchurn, tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    for name in ("pipe", "link"):
+        assert "no regular file" in jobchurn("data", "synth", "-o", tmp_path / name, code=2).err
+    assert not (tmp_path / "pipe").is_file()
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_link_goes_on_pointing_to_the_data_set(jobchurn, tmp_path):
+    (tmp_path / "link.csv").symlink_to(tmp_path / "away" / "data.csv")
+    jobchurn("data", "synth", "--rows", 3, "-o", tmp_path / "link.csv")
+    assert (tmp_path / "link.csv").is_symlink()
+    assert len((tmp_path / "away" / "data.csv").read_text().splitlines()) == 4
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("data", "synth", "--seed=-1"),
+        ("train", "--seed=-1"),
+        ("train", "--seed=4294967296"),
+        ("data", "split", "--error-rate=2"),
+        ("data", "split", "--error-rate=-1"),
+        ("data", "split", "--error-rate=nan"),
+    ],
+    ids=str,
+)
+def test_a_number_that_cannot_be_used_is_refused_by_its_option(jobchurn, home, words):
+    done = jobchurn(*words, code=2)
+    assert words[-1].partition("=")[0] in done.err
+    assert not (home / "data" / "training.csv").exists()
+
+
 def test_one_seed_makes_one_data_set(jobchurn, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         jobchurn("data", "synth", "--rows", 30, "--seed", seed, "-o", tmp_path / "deep" / name)

@@ -17,10 +17,27 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="data")
 
 
+def _place_for(target: Path) -> Path:
+    """Where a data set is written, for it to lie at ``target``: its folder is made, links lead on.
+
+    What is written replaces what was there, which a pipe or a device would not survive.
+
+    Raises:
+        InvalidRequest: something else than a file is there.
+    """
+    from jobchurn.errors import InvalidRequest
+
+    if target.exists() and not target.is_file():
+        raise InvalidRequest(f"{target} is no regular file.", "Name a file, or a new place.")
+    place = target.resolve()
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
 @group.command("synth")
 def synth(
     rows: Annotated[int, typer.Option(min=1, help="How many rows to make.")] = 19_158,
-    seed: Annotated[int, typer.Option(help="The same seed makes the same rows.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same rows.")] = 0,
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", dir_okay=False, help="By default the home's data set."),
@@ -34,8 +51,7 @@ def synth(
 
     folders = Folders(read_settings().home)
     target = out or DataFolder(folders.data).dataset
-    target.parent.mkdir(parents=True, exist_ok=True)
-    synthesis.write_csv(target, rows=rows, seed=seed)
+    synthesis.write_csv(_place_for(target), rows=rows, seed=seed)
     note(f"{rows} rows made.")
     typer.echo(target)
 
@@ -55,8 +71,7 @@ def fetch(
 
     folders = Folders(read_settings().home)
     target = out or dataset.DataFolder(folders.data).dataset
-    target.parent.mkdir(parents=True, exist_ok=True)
-    rows = dataset.fetch(target, wiring.contract(), note)
+    rows = dataset.fetch(_place_for(target), wiring.contract(), note)
     note(f"{rows} rows fetched.")
     typer.echo(target)
 
@@ -67,7 +82,10 @@ def split(
         int | None, typer.Option("--n-files", "--n_files", min=1, help="Into how many raw files.")
     ] = None,
     error_rate: Annotated[
-        float, typer.Option("--error-rate", "--error_rate", help="The share of rows to damage.")
+        float,
+        typer.Option(
+            "--error-rate", "--error_rate", min=0, max=1, help="The share of rows to damage."
+        ),
     ] = 0.1,
     seed: Annotated[int, typer.Option(help="The same seed splits the same way.")] = 0,
 ) -> None:

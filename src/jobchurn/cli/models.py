@@ -23,7 +23,10 @@ def train(
         Path | None,
         typer.Argument(help="Rows with known outcomes; by default what `data split` set aside."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="The same seed and data give the same model.")] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(min=0, max=2**32 - 1, help="The same seed and data give the same model."),
+    ] = 0,
     promote: Annotated[
         bool | None,
         typer.Option(
@@ -41,7 +44,7 @@ def train(
 
     with wiring.services() as services:
         source = csv or DataFolder(services.folders.data).training
-        if not source.is_file():
+        if not source.exists():
             raise NotFound(
                 f"There is no file {source}.",
                 "Run `jobchurn data split` first, or name a CSV file with known outcomes.",

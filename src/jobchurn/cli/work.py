@@ -59,15 +59,19 @@ def ingest(
 
 def told(run: Run) -> str:
     """A run in one line, whatever its file is called."""
-    from jobchurn.files import printable
-
-    name = printable(run.file)
+    name = _in_one_line(run.file)
     if run.duplicate_of:
         return f"{name}: the content of run {run.duplicate_of} again; nothing routed."
     return (
         f"{name}: {run.rows_valid} good and {run.rows_invalid} bad of {run.rows_total} rows, "
         f"criticality {run.criticality}."
     )
+
+
+def _in_one_line(name: str) -> str:
+    from jobchurn.files import printable
+
+    return printable(name)
 
 
 def predict(
@@ -90,7 +94,7 @@ def predict(
         if file is None:
             scored = list(score.score_new(services))
             for one in scored:
-                note(f"{one.file}: {one.rows} rows predicted.")
+                note(f"{_in_one_line(one.file)}: {one.rows} rows predicted.")
             if not scored:
                 note("No good file is new.")
             return
