@@ -2,6 +2,7 @@
 
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -152,6 +153,16 @@ def stack(stacks):
     return stacks()
 
 
+def until_said(process, words):
+    """What a stack in the foreground says, up to these words at least."""
+    heard = ""
+    while words not in heard:
+        assert select.select([process.stdout], [], [], 60)[0], f"it said only: {heard}"
+        heard += os.read(process.stdout.fileno(), 65536).decode()
+        assert process.poll() is None, heard
+    return heard
+
+
 def ended(process, seconds=60):
     out, err = process.communicate(timeout=seconds)
     return process.returncode, out, err
@@ -251,12 +262,11 @@ def test_a_service_that_fails_later_is_reported_and_tried_again(stack):
     process = stack.up("--only=api")
     (stack.toys / "broken").touch()
     os.kill(stack.pid("api"), signal.SIGKILL)
-    eventually(lambda: stack.states()["api"] == "failed")
+    heard = until_said(process, "api is failed")
     (stack.toys / "broken").unlink()
     eventually(lambda: stack.states()["api"] == "running")
     process.send_signal(signal.SIGTERM)
-    out = ended(process)[1]
-    assert "api is failed" in out
+    out = heard + ended(process)[1]
     assert out.count("api was restarted") == 2
 
 

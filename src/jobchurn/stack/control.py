@@ -13,6 +13,7 @@ from pathlib import Path
 from jobchurn.errors import InvalidSettings, NotFound, StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack import logs as log_files
+from jobchurn.stack.processes import lives
 from jobchurn.stack.record import Record, ServiceState, StackFolder, State
 from jobchurn.stack.services import services_of
 
@@ -49,7 +50,12 @@ def down(settings: Settings) -> bool:
     elif record is None or not record.shut_down():  # True where its keeper was killed
         return False
     deadline = time.monotonic() + STOP_SECONDS
-    while folder.keeper() is not None or (record is not None and record.answers()):
+    # The keeper lets go of its lock a moment before it ends, and whoever asked wants it gone.
+    while (
+        folder.keeper() is not None
+        or (record is not None and record.answers())
+        or (keeper is not None and lives(keeper))
+    ):
         if time.monotonic() > deadline:
             raise StackFailed(
                 f"The stack in {settings.home} did not stop within {STOP_SECONDS:.0f} s.",

@@ -131,6 +131,15 @@ def reaped(pid: int) -> bool:
         return True
 
 
+def lives(pid: int) -> bool:
+    """Whether a process runs: there is one of that id, and it has not ended unnoticed (proc(5))."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state not in ("Z", "X")
+
+
 def run_apart(function: Callable[[], None], signals: StopSignals) -> None:
     """Run a function in a process of its own, so that its memory is given back afterwards.
 
