@@ -2,7 +2,7 @@
 
 Each (run, channel) has one row in the ``alerts`` table, made before anything is sent: whatever is
 killed, the row is there to be retried. A channel that accepted an alert just before a crash may be
-told twice; it is never told nothing.
+told twice. One that fails ten times is given up, and stays in the table as failed.
 """
 
 from __future__ import annotations
