@@ -24,9 +24,18 @@ _MEANINGS = {
     "predicted_files": "Which contents of good files are predicted. Content decides what is "
     "predicted next; the latest `predicted_at` is what `jobchurn status` shows.",
     "models": "Model versions and the hashes of their files; one row at most is the champion.",
-    "feature_baseline": "How each feature and the score were distributed in training, for the "
-    "monitoring to come.",
-    "alerts": "What people were or are to be told, one row for each run and channel.",
+    "feature_baseline": "How each feature and the score were distributed in training: what drift "
+    "is measured against.",
+    "alerts": "What people were or are to be told, one row for each matter and channel.",
+    "alert_states": "Where each alert rule stands, and since when; `told_at` keeps an alert from "
+    "being sent twice.",
+    "drift_windows": "Windows of consecutive predictions of one source by one model, each compared "
+    "with that model's training. `decision` is 0 (quiet), 1 (warn) or 2 (page).",
+    "drift_metrics": "What the comparison found of each feature of a window, and of the score.",
+    "request_log": "How requests to the API were answered, and how fast. In a rush only a sample "
+    "is kept, whose `weight` says how many requests each stands for.",
+    "job_runs": "How the scheduled jobs ended, and how long they took. `quiet`: there was nothing "
+    "to do.",
 }
 
 

@@ -59,6 +59,25 @@ class Settings(BaseSettings):
         "low", description="From which criticality of a file on an alert is sent."
     )
 
+    remind_minutes: PositiveInt = Field(
+        240, description="After how long people are reminded of an alert that is not over."
+    )
+    runbook_url: str | None = Field(
+        None,
+        description="Where the runbook's pages are read; by default at the API's public address.",
+    )
+    grafana_url: str | None = Field(
+        None, description="Grafana's address as the readers of alerts reach it, where there is one."
+    )
+    grafana_database_password: SecretStr | None = Field(
+        None,
+        description="With it the database role jobchurn_reader, which can only read, may log in, "
+        "as Grafana does.",
+    )
+    otel_exporter_otlp_endpoint: str | None = Field(
+        None, description="Where traces go, by OTLP over HTTP; without it none are made."
+    )
+
     miss_cost: Cost = Field(
         2.0, description="How many needless calls one missed positive costs; sets the threshold."
     )
@@ -67,6 +86,18 @@ class Settings(BaseSettings):
     )
     bad_ratio_high: Share = Field(
         0.50, description="From this share of bad rows on a file's criticality is high."
+    )
+
+    drift_window_rows: int = Field(
+        500, ge=100, le=100_000, description="How many predictions one drift window holds."
+    )
+    drift_wait_minutes: PositiveInt = Field(
+        60,
+        description="After how long a drift window is judged that is not full; it must hold at "
+        "least 100 predictions.",
+    )
+    log_days: PositiveInt = Field(
+        14, description="How long the log of requests and of runs of jobs is kept."
     )
 
     settle_seconds: float = Field(
@@ -109,6 +140,11 @@ class Settings(BaseSettings):
     def api_public_address(self) -> str:
         """Where the API answers the readers of alerts."""
         return (self.api_public_url or self.api_address).rstrip("/")
+
+    @property
+    def runbook_address(self) -> str:
+        """Where the readers of alerts find the runbook's pages."""
+        return (self.runbook_url or f"{self.api_public_address}/runbook").rstrip("/")
 
 
 def read_settings() -> Settings:

@@ -35,6 +35,11 @@ class Tables:
     models: Table
     baselines: Table
     alerts: Table
+    alert_states: Table
+    drift_windows: Table
+    drift_metrics: Table
+    request_log: Table
+    job_runs: Table
 
 
 def tables_of(contract: Contract) -> Tables:
@@ -55,6 +60,11 @@ def tables_of(contract: Contract) -> Tables:
         models=_models(metadata),
         baselines=_baselines(metadata),
         alerts=_alerts(metadata),
+        alert_states=_alert_states(metadata),
+        drift_windows=_drift_windows(metadata),
+        drift_metrics=_drift_metrics(metadata),
+        request_log=_request_log(metadata),
+        job_runs=_job_runs(metadata),
     )
 
 
@@ -79,6 +89,8 @@ def _arrivals(metadata: MetaData) -> Table:
         Column("token", sa.BigInteger, nullable=False),
         Column("attempts", sa.Integer, nullable=False),
         Column("lease_until", _MOMENT, nullable=False),
+        # When the raw file came, by its file system; older arrivals do not know it.
+        Column("arrived_at", _MOMENT),
         Column("started_at", _MOMENT, nullable=False),
         Column("closed_at", _MOMENT),
         Column("outcome", sa.Text),
@@ -272,4 +284,116 @@ def _alerts(metadata: MetaData) -> Table:
             "created_at",
             postgresql_where=text("status IN ('pending', 'failed')"),
         ),
+    )
+
+
+def _alert_states(metadata: MetaData) -> Table:
+    return Table(
+        "alert_states",
+        metadata,
+        Column("rule", sa.Text, primary_key=True),
+        Column("state", sa.Text, nullable=False),
+        # Null where the rule could not be evaluated: then ``error`` says why.
+        Column("value", sa.Double),
+        Column("error", sa.Text),
+        # When the state was entered.
+        Column("since", _MOMENT, nullable=False),
+        # When people were last told, of the alert or as a reminder; null where they were not.
+        Column("told_at", _MOMENT),
+        Column("evaluated_at", _MOMENT, nullable=False),
+        sa.CheckConstraint("state IN ('ok', 'pending', 'firing')", name="alert_states_state"),
+    )
+
+
+def _drift_windows(metadata: MetaData) -> Table:
+    return Table(
+        "drift_windows",
+        metadata,
+        Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        Column("source", sa.Text, nullable=False),
+        Column("model_version", sa.Text, nullable=False),
+        Column("rows", sa.BigInteger, nullable=False),
+        Column("first_at", _MOMENT, nullable=False),
+        # Of the window's last prediction; the next window begins after it.
+        Column("last_at", _MOMENT, nullable=False),
+        Column("last_id", sa.BigInteger, nullable=False),
+        # Rows with a level of an open text column that the model has not seen.
+        Column("unseen", sa.BigInteger, nullable=False),
+        # 0 quiet, 1 warn, 2 page: the gravest of the window's features.
+        Column("decision", sa.SmallInteger, nullable=False),
+        Column("decided_at", _MOMENT, nullable=False),
+        sa.UniqueConstraint(
+            "source", "model_version", "last_at", "last_id", name="drift_windows_end_key"
+        ),
+        sa.CheckConstraint("decision IN (0, 1, 2)", name="drift_windows_decision"),
+        Index("drift_windows_last_at", "last_at"),
+    )
+
+
+def _drift_metrics(metadata: MetaData) -> Table:
+    return Table(
+        "drift_metrics",
+        metadata,
+        Column("window_id", sa.BigInteger, ForeignKey("drift_windows.id"), primary_key=True),
+        Column("feature", sa.Text, primary_key=True),
+        # Of the column, or ``score``, as in feature_baseline.
+        Column("kind", sa.Text, primary_key=True),
+        # ``chi-square`` or ``kolmogorov-smirnov``; null where there was nothing to compare.
+        Column("test", sa.Text),
+        Column("statistic", sa.Double),
+        Column("p_value", sa.Double),
+        # Of the share of blanks, which is tested on its own; null where blanks are refused.
+        Column("missing_p_value", sa.Double),
+        # The lesser of the two after Holm's correction over the whole window.
+        Column("p_adjusted", sa.Double, nullable=False),
+        # Total variation distance of levels, Kolmogorov-Smirnov distance of numbers: 0 to 1.
+        Column("effect", sa.Double),
+        Column("psi", sa.Double),
+        # Share of blanks in the window, and in training.
+        Column("missing", sa.Double, nullable=False),
+        Column("missing_baseline", sa.Double, nullable=False),
+        # Of numbers; the shift is in standard deviations of training.
+        Column("mean", sa.Double),
+        Column("shift", sa.Double),
+        Column("decision", sa.SmallInteger, nullable=False),
+        sa.CheckConstraint("decision IN (0, 1, 2)", name="drift_metrics_decision"),
+    )
+
+
+def _request_log(metadata: MetaData) -> Table:
+    return Table(
+        "request_log",
+        metadata,
+        Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        Column("at", _MOMENT, nullable=False),
+        # As the API's description has it, with its parameters unfilled; what no route takes is "-".
+        Column("route", sa.Text, nullable=False),
+        Column("method", sa.Text, nullable=False),
+        Column("status", sa.SmallInteger, nullable=False),
+        Column("seconds", sa.Double, nullable=False),
+        # Predicted for this request.
+        Column("records", sa.BigInteger, nullable=False),
+        # Requests that were under way or waiting when this one came.
+        Column("waiting", sa.Integer, nullable=False),
+        # How many requests this one stands for: in a rush only a sample is kept.
+        Column("weight", sa.Double, nullable=False),
+        Index("request_log_at", "at"),
+    )
+
+
+def _job_runs(metadata: MetaData) -> Table:
+    return Table(
+        "job_runs",
+        metadata,
+        Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        Column("job", sa.Text, nullable=False),
+        Column("run", sa.Text, nullable=False),
+        Column("outcome", sa.Text, nullable=False),
+        # When it was due, when it began, when it ended.
+        Column("due_at", _MOMENT, nullable=False),
+        Column("started_at", _MOMENT, nullable=False),
+        Column("finished_at", _MOMENT, nullable=False),
+        sa.UniqueConstraint("job", "run", name="job_runs_job_run_key"),
+        sa.CheckConstraint("outcome IN ('success', 'quiet', 'failed')", name="job_runs_outcome"),
+        Index("job_runs_finished_at", "finished_at"),
     )

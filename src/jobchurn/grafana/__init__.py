@@ -1,0 +1,1 @@
+"""Grafana: its dashboards, alert rules and provisioning, built from ``panels``."""
