@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobchurn.notify import Alert, Issue, alert_of, card_of, inert
+from jobchurn.notify import Alert, Issue, alert_of, card_of, inert, text_of
 from jobchurn.notify.card import MAX_BYTES
 from jobchurn.policy import Criticality
 from jobchurn.verdict import Reason, Verdict
@@ -247,7 +247,7 @@ def test_no_record_and_no_cell_of_a_file_is_in_an_alert():
         started_at=STARTED,
     )
     assert cell not in json.dumps(card_of(told))
-    assert cell not in told.text
+    assert cell not in text_of(told)
 
 
 def test_issues_are_counted_by_rows_and_sorted():
@@ -296,10 +296,11 @@ def test_one_bad_row_is_spoken_of_in_the_singular():
 
 
 def test_the_plain_text_has_the_same_facts_line_by_line():
-    assert alert().text.splitlines() == [
+    assert text_of(alert()).splitlines() == [
         "File: raw_0001.csv",
         "Bad rows: 120 of 766 (15.7%)",
-        "Run: 20261124T073000-3f9a2c, begun 2026-11-24 07:30 UTC",
+        "Begun: 2026-11-24 07:30 UTC",
+        "Run: 20261124T073000-3f9a2c",
         "- hours: range, 80 rows",
         "- structure: cell count, 40 rows",
         "Report: https://jobs.example/reports/20261124T073000-3f9a2c.html",
@@ -309,5 +310,5 @@ def test_the_plain_text_has_the_same_facts_line_by_line():
 @pytest.mark.parametrize("hostile", HOSTILE, ids=range(len(HOSTILE)))
 def test_hostile_names_add_no_line_to_the_plain_text(hostile):
     told = alert(file=hostile, issues=())
-    assert len(told.text.splitlines()) == 4
-    assert all(line.isprintable() for line in told.text.splitlines())
+    assert len(text_of(told).splitlines()) == 5
+    assert all(line.isprintable() for line in text_of(told).splitlines())

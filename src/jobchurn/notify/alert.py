@@ -1,15 +1,14 @@
-"""What an alert says, whichever channel carries it, and how foreign text is made harmless in it."""
+"""What people are told about a file."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, NamedTuple, Self
 
+from jobchurn.notify.message import Fact, Link, Table, Tone, inert, links_of, shown_moment
 from jobchurn.policy import Criticality
 from jobchurn.verdict import StructureRule, Verdict
 
@@ -18,25 +17,13 @@ TOP_ISSUES = 8
 
 _NAME_LENGTH = 120
 _WORD_LENGTH = 60
-_LINK_LENGTH = 1000
 
-# Invisible, reordering and unassigned characters, by the first letters of Unicode's category:
-# controls (Cc), formats such as right-to-left overrides (Cf), surrogates (Cs), private use (Co),
-# unassigned (Cn), and the separators of lines and paragraphs (Zl, Zp).
-_HIDDEN = frozenset(("Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"))
-
-# What a chat client may take for more than text: mark-up and mentions of people, a date function of
-# Adaptive Cards, a Markdown link, an address. Their signs give way to others that look alike.
-_ACTIVE = (
-    ("<", "‹"),
-    (">", "›"),
-    ("@", "＠"),
-    ("{{", "{ {"),
-    ("${", "$ {"),
-    ("](", "] ("),
-    ("://", ":⁄⁄"),
-)
-_WEB_HOST = re.compile(r"\bwww\.", re.IGNORECASE)
+_TONES = {
+    Criticality.NONE: Tone.GOOD,
+    Criticality.LOW: Tone.NOTICE,
+    Criticality.MEDIUM: Tone.WARNING,
+    Criticality.HIGH: Tone.URGENT,
+}
 
 
 class Issue(NamedTuple):
@@ -89,6 +76,21 @@ class Alert:
         return f"{self.criticality.capitalize()}: {bad}"
 
     @property
+    def title(self) -> str:
+        """The headline, and which file it is about."""
+        return f"{self.headline} in {self.shown_file}"
+
+    @property
+    def tone(self) -> Tone:
+        """As grave as the file is critical."""
+        return _TONES[self.criticality]
+
+    @property
+    def explanation(self) -> str:
+        """Nothing: the headline says it."""
+        return ""
+
+    @property
     def share(self) -> str:
         """The share of bad rows, in words; a refused file is bad altogether."""
         if self.refused or not self.rows_total:
@@ -96,11 +98,6 @@ class Alert:
         percent = 100 * self.rows_invalid / self.rows_total
         shown = "under 0.1" if 0 < percent < 0.1 else f"{percent:.1f}"
         return f"{self.rows_invalid:,} of {self.rows_total:,} ({shown}%)"
-
-    @property
-    def when(self) -> str:
-        """When the run began, for a reader."""
-        return f"{self.started_at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
     @property
     def shown_file(self) -> str:
@@ -126,27 +123,36 @@ class Alert:
         return f"and {more:,} more; the report lists them all" if more > 0 else ""
 
     @property
-    def link(self) -> str | None:
-        """The report's address, where it is one that a reader can be given."""
-        link = self.report or ""
-        plain = link.startswith(("https://", "http://")) and link.isascii() and link.isprintable()
-        return link if plain and " " not in link and len(link) <= _LINK_LENGTH else None
+    def facts(self) -> tuple[Fact, ...]:
+        """Which file, how bad it is, and the run that judged it."""
+        return (
+            Fact("File", self.shown_file),
+            Fact("Bad rows", self.share),
+            Fact("Begun", shown_moment(self.started_at)),
+            Fact("Run", self.run_id),
+        )
 
     @property
-    def text(self) -> str:
-        """The alert as plain text of a few lines, for channels without tables."""
-        lines = [
-            f"File: {self.shown_file}",
-            f"Bad rows: {self.share}",
-            f"Run: {self.run_id}, begun {self.when}",
-        ]
-        lines += [
-            f"- {issue.column or 'structure'}: {issue.rule}, {rows_of(issue)}"
+    def lines(self) -> tuple[str, ...]:
+        """The foremost issues, one a line."""
+        return tuple(
+            f"{issue.column or 'structure'}: {issue.rule}, {rows_of(issue)}"
             for issue in self.shown_issues
-        ]
-        lines += [self.unlisted] if self.unlisted else []
-        lines += [f"Report: {self.link}"] if self.link else []
-        return "\n".join(lines)
+        )
+
+    @property
+    def table(self) -> Table | None:
+        """The foremost issues."""
+        rows = tuple(
+            (issue.column or "structure", issue.rule, f"{issue.rows:,}")
+            for issue in self.shown_issues
+        )
+        return Table(("Column", "Rule", "Rows"), rows) if rows else None
+
+    @property
+    def links(self) -> tuple[Link, ...]:
+        """The report, where its address is one that a reader can be given."""
+        return links_of(("Report", self.report))
 
     def to_body(self) -> dict[str, Any]:
         """The alert in JSON's types, to be sent again later; the file's name as it is shown."""
@@ -201,28 +207,6 @@ def alert_of(
 def rows_of(issue: Issue) -> str:
     """How many rows an issue concerns, in words."""
     return "1 row" if issue.rows == 1 else f"{issue.rows:,} rows"
-
-
-def inert(text: str, limit: int) -> str:
-    """Foreign text that no chat client, mail reader or log takes for more than text.
-
-    Characters that cannot be seen or that turn the direction of text are spelt out; signs that
-    mark links, mentions, mark-up or functions give way to ones that look alike; the rest is cut to
-    ``limit`` characters. Emphasis in Markdown is left to the channel: it alone knows its dialect.
-    """
-    # Cut first, so that a text of megabytes costs no more than a name.
-    shown = "".join(map(_visible, text[: limit + 1]))
-    for active, harmless in _ACTIVE:
-        shown = shown.replace(active, harmless)
-    shown = _WEB_HOST.sub(lambda found: f"{found[0][:-1]}․", shown)
-    return shown if len(shown) <= limit else f"{shown[: limit - 1]}…"
-
-
-def _visible(character: str) -> str:
-    category = unicodedata.category(character)
-    if category == "Zs":
-        return " "
-    return ascii(character)[1:-1] if category in _HIDDEN else character
 
 
 def _issues(verdict: Verdict) -> Sequence[Issue]:

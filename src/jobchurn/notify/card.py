@@ -1,4 +1,4 @@
-"""An alert as an Adaptive Card in the message that a Teams Workflows webhook takes.
+"""A message as an Adaptive Card, in the envelope that a Teams Workflows webhook takes.
 
 Text that is not ours (the file's name, and for safety the names of columns and rules) stands only
 in ``TextRun`` elements: the schema gives them no Markdown, where ``TextBlock`` and ``Fact`` have
@@ -12,40 +12,44 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobchurn.notify.alert import Alert, Issue
-from jobchurn.policy import Criticality
+from jobchurn.notify.message import Fact, Message, Table, Tone
 
 MAX_BYTES = 28_000
 """The largest message that Teams takes is 28 kB; a card of ours stays far below it."""
 
 _COLOURS = {
-    Criticality.NONE: "Good",
-    Criticality.LOW: "Accent",
-    Criticality.MEDIUM: "Warning",
-    Criticality.HIGH: "Attention",
+    Tone.GOOD: "Good",
+    Tone.NOTICE: "Accent",
+    Tone.WARNING: "Warning",
+    Tone.URGENT: "Attention",
 }
 
 Element = dict[str, Any]
 
 
-def card_of(alert: Alert) -> Element:
-    """The webhook's message: a card with what is wrong, how much of it, and a link to the report.
+def card_of(message: Message) -> Element:
+    """The webhook's message: a card with what is wrong, how much of it, and where to go on.
 
     Returns:
-        JSON's types; encoded in UTF-8 they are smaller than :data:`MAX_BYTES`, whatever the file
-        is called and however many rules it breaks.
+        JSON's types; encoded in UTF-8 they are smaller than :data:`MAX_BYTES`, whatever the
+        message is about.
     """
     card: Element = {
         "$schema": "http://adaptivecards.io/schemas/adaptive-card.json",
         "type": "AdaptiveCard",
         "version": "1.5",
-        "fallbackText": alert.headline,
+        "fallbackText": message.headline,
         "msteams": {"width": "Full"},
-        "body": _body(alert),
+        "body": _body(message),
     }
-    if alert.link:
+    if message.links:
         card["actions"] = [
-            {"type": "Action.OpenUrl", "title": "Open the report", "url": alert.link}
+            {
+                "type": "Action.OpenUrl",
+                "title": f"Open the {link.title.lower()}",
+                "url": link.address,
+            }
+            for link in message.links
         ]
     return {
         "type": "message",
@@ -59,67 +63,64 @@ def card_of(alert: Alert) -> Element:
     }
 
 
-def _body(alert: Alert) -> list[Element]:
+def _body(message: Message) -> list[Element]:
     headline = {
         "type": "TextBlock",
-        "text": alert.headline,
+        "text": message.headline,
         "size": "Large",
         "weight": "Bolder",
-        "color": _COLOURS[alert.criticality],
+        "color": _COLOURS[message.tone],
         "style": "heading",
         "wrap": True,
     }
-    facts = (
-        ("File", alert.shown_file),
-        ("Bad rows", alert.share),
-        ("Begun", alert.when),
-        ("Run", alert.run_id),
-    )
-    body = [headline, *(_fact(name, value) for name, value in facts)]
-    if alert.issues:
-        body.append(_table(alert.shown_issues))
-    if alert.unlisted:
-        body.append({"type": "TextBlock", "text": alert.unlisted, "isSubtle": True, "wrap": True})
+    body = [headline]
+    if message.explanation:
+        body.append(_paragraph(_run(message.explanation)))
+    body += map(_fact, message.facts)
+    if message.table is not None:
+        body.append(_table(message.table))
+    else:
+        body += [_paragraph(_run(line)) for line in message.lines]
+    if message.unlisted:
+        body.append({"type": "TextBlock", "text": message.unlisted, "isSubtle": True, "wrap": True})
     return body
 
 
-def _fact(name: str, value: str) -> Element:
+def _fact(fact: Fact) -> Element:
     """A line of a name and a value. ``FactSet`` would read Markdown in the value."""
-    return {
-        "type": "RichTextBlock",
-        "spacing": "Small",
-        "inlines": [
-            {"type": "TextRun", "text": f"{name}: ", "weight": "Bolder"},
-            {"type": "TextRun", "text": value},
-        ],
-    }
+    return _paragraph(_run(f"{fact.name}: ", weight="Bolder"), _run(fact.value))
 
 
-def _table(issues: tuple[Issue, ...]) -> Element:
-    header = _row(("Column", "Rule", "Rows"), weight="Bolder")
-    rows = [_row((issue.column or "structure", issue.rule, f"{issue.rows:,}")) for issue in issues]
+def _paragraph(*runs: Element) -> Element:
+    return {"type": "RichTextBlock", "spacing": "Small", "inlines": list(runs)}
+
+
+def _run(text: str, **style: str) -> Element:
+    return {"type": "TextRun", "text": text, **style}
+
+
+def _table(table: Table) -> Element:
+    words = len(table.headings) - 1
     return {
         "type": "Table",
         "spacing": "Medium",
         "firstRowAsHeader": True,
         "showGridLines": True,
         "columns": [
-            {"type": "TableColumnDefinition", "width": 4},
-            {"type": "TableColumnDefinition", "width": 3},
+            *({"type": "TableColumnDefinition", "width": 4} for _ in range(words)),
             {
                 "type": "TableColumnDefinition",
                 "width": 2,
                 "horizontalCellContentAlignment": "Right",
             },
         ],
-        "rows": [header, *rows],
+        "rows": [_row(table.headings, weight="Bolder"), *map(_row, table.rows)],
     }
 
 
 def _row(cells: tuple[str, ...], **style: str) -> Element:
-    return {"type": "TableRow", "cells": [_cell(text, style) for text in cells]}
+    return {"type": "TableRow", "cells": [_cell(_run(text, **style)) for text in cells]}
 
 
-def _cell(text: str, style: dict[str, str]) -> Element:
-    run = {"type": "TextRun", "text": text, **style}
+def _cell(run: Element) -> Element:
     return {"type": "TableCell", "items": [{"type": "RichTextBlock", "inlines": [run]}]}

@@ -1,4 +1,4 @@
-"""Handing an alert to every channel, in bounded time, whatever a channel does."""
+"""Handing a message to every channel, in bounded time, whatever a channel does."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from jobchurn.notify.alert import Alert
+from jobchurn.notify.message import Message
 from jobchurn.policy import Criticality
 
 
 @dataclass(frozen=True)
 class Delivery:
-    """How one channel fared with one alert.
+    """How one channel fared with one message.
 
     Attributes:
         channel: the channel's name.
-        ok: whether it accepted the alert.
+        ok: whether it accepted the message.
         status: the HTTP status, where the channel speaks HTTP and answered.
         error: why it failed, free of secrets; ``None`` where it did not.
     """
@@ -38,8 +38,8 @@ class Sender(Protocol):
         """Its name, unique among the channels, without secrets."""
         ...
 
-    def send(self, alert: Alert) -> Delivery:
-        """Deliver the alert; every failure is in the answer."""
+    def send(self, message: Message) -> Delivery:
+        """Deliver the message; every failure is in the answer."""
         ...
 
 
@@ -76,8 +76,8 @@ class Notifier:
             self._minimum
         )
 
-    def deliver(self, alert: Alert, channels: Collection[str] | None = None) -> list[Delivery]:
-        """Send the alert through all channels at once, or through those named. Never raises.
+    def deliver(self, message: Message, channels: Collection[str] | None = None) -> list[Delivery]:
+        """Send the message through all channels at once, or through those named. Never raises.
 
         Returns:
             one delivery for each channel that was asked, in the channels' order; a name that this
@@ -92,7 +92,7 @@ class Notifier:
         for sender in asked:
             # A daemon thread: one that hangs must not keep the process from ending.
             threading.Thread(
-                target=lambda sender=sender: arrived.put(_sent(sender, alert)),
+                target=lambda sender=sender: arrived.put(_sent(sender, message)),
                 name=f"alert through {sender.channel}",
                 daemon=True,
             ).start()
@@ -111,9 +111,9 @@ class Notifier:
         ]
 
 
-def _sent(sender: Sender, alert: Alert) -> Delivery:
+def _sent(sender: Sender, message: Message) -> Delivery:
     try:
-        return sender.send(alert)
+        return sender.send(message)
     except Exception as error:  # noqa: BLE001  a channel's fault is the channel's; it is recorded
         # Not the message: a sender that raises has lost control of what stands in it.
         return Delivery(sender.channel, ok=False, error=type(error).__name__)

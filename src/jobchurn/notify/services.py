@@ -8,11 +8,10 @@ from functools import cache
 from typing import Any
 
 from jobchurn.errors import InvalidSettings
-from jobchurn.notify.alert import Alert, inert
 from jobchurn.notify.channels import Delivery, Sender
+from jobchurn.notify.message import Message, Tone, inert, text_of
 from jobchurn.notify.secret import kept_secret
 from jobchurn.notify.teams import TeamsSender
-from jobchurn.policy import Criticality
 
 _SHOWN = 200
 _COMPLAINTS = ("WARNING", "ERROR", "CRITICAL")
@@ -34,12 +33,11 @@ class AppriseSender:
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.channel})"
 
-    def send(self, alert: Alert) -> Delivery:
-        """Send the alert as plain text, which apprise escapes as the service needs."""
-        # Here, since it takes most of a second to load and only files with problems need it.
+    def send(self, message: Message) -> Delivery:
+        """Send the message as plain text, which apprise escapes as the service needs."""
+        # Here, since it takes most of a second to load and only what there is to tell needs it.
         import apprise  # noqa: PLC0415
 
-        kinds = apprise.NotifyType
         with kept_secret(self._url) as masked:
             service = apprise.Apprise.instantiate(self._url, asset=_asset())
             if service is None:
@@ -48,11 +46,9 @@ class AppriseSender:
             carrier = apprise.Apprise()
             carrier.add(service)
             result = carrier.notify(
-                title=f"{alert.headline} in {alert.shown_file}",
-                body=alert.text,
-                notify_type=kinds.FAILURE
-                if alert.criticality is Criticality.HIGH
-                else kinds.WARNING,
+                title=message.title,
+                body=text_of(message),
+                notify_type=_sign(message.tone),
                 body_format=apprise.NotifyFormat.TEXT,
             )
             if result:
@@ -88,6 +84,18 @@ def senders_of(teams_webhook: str | None, alert_urls: str | None) -> list[Sender
         name = channel if taken[channel] == 1 else f"{channel}-{taken[channel]}"
         senders.append(AppriseSender(address, name))
     return senders
+
+
+def _sign(tone: Tone) -> Any:
+    import apprise  # noqa: PLC0415
+
+    match tone:
+        case Tone.GOOD:
+            return apprise.NotifyType.SUCCESS
+        case Tone.URGENT:
+            return apprise.NotifyType.FAILURE
+        case _:
+            return apprise.NotifyType.WARNING
 
 
 @cache

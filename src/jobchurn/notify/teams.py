@@ -11,9 +11,9 @@ import json
 from urllib.parse import urlsplit
 
 from jobchurn.errors import InvalidSettings
-from jobchurn.notify.alert import Alert, inert
 from jobchurn.notify.card import card_of
 from jobchurn.notify.channels import Delivery
+from jobchurn.notify.message import Message, inert
 from jobchurn.notify.secret import kept_secret
 
 _SECONDS = 10.0
@@ -21,7 +21,7 @@ _SHOWN_BODY = 200
 
 
 class TeamsSender:
-    """Posts an alert to one webhook. The webhook's address is a secret and is never shown.
+    """Posts a message to one webhook. The webhook's address is a secret and is never shown.
 
     Args:
         url: the address, https only; plain http is taken for this very machine alone, for tests.
@@ -50,7 +50,7 @@ class TeamsSender:
     def __repr__(self) -> str:
         return f"{type(self).__name__}(…)"
 
-    def send(self, alert: Alert) -> Delivery:
+    def send(self, message: Message) -> Delivery:
         """Post the card; any status of 2xx is success (Workflows answers 202), and no other is.
 
         A redirect is refused: the address that was given is the address that is trusted.
@@ -58,7 +58,7 @@ class TeamsSender:
         # Here, so that a process that sends nothing needs no HTTP client.
         import httpx  # noqa: PLC0415
 
-        body = json.dumps(card_of(alert), ensure_ascii=False).encode()
+        body = json.dumps(card_of(message), ensure_ascii=False).encode()
         with kept_secret(self._url) as masked:
             try:
                 with (
