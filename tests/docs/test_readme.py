@@ -1,18 +1,15 @@
 """What README, CONTRIBUTING and the documentation tell people to type: it exists, and it works."""
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import typer
 
 from api_house import open_house, serving
-from api_process import free_port
 from jobchurn import synth, wiring
 from jobchurn.cli import app
 from jobchurn.files import Folders
@@ -72,36 +69,6 @@ def commands(name):
         for words in words_of(block)
         if Path(words[0]).name == name
     ]
-
-
-@pytest.fixture
-def run(tmp_path, database):
-    """Runs a block of commands in a home on a database of its own."""
-    home = tmp_path / "home"
-    environment = {
-        **os.environ,
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "JOBCHURN_HOME": str(home),
-        "DATABASE_URL": database,
-        "OMP_NUM_THREADS": "1",
-        **{name: str(free_port()) for name in PORTS},
-    }
-
-    def runner(block):
-        # The pages are written for the default home.
-        block = block.replace(".venv/bin/", "").replace("var/data/", f"{home}/data/")
-        return subprocess.run(
-            ["sh", "-e", "-c", block],
-            check=False,
-            cwd=tmp_path,
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
-
-    runner.home = home
-    return runner
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
