@@ -37,15 +37,25 @@ def test_alerts_about_no_run_are_each_their_own(store):
     assert recorded(store).id != recorded(store).id
 
 
+def delivered(store, alert):
+    with store.alerts.held([alert.id]) as held:
+        held.delivered(alert.id)
+
+
+def failed(store, alert, error):
+    with store.alerts.held([alert.id]) as held:
+        held.failed(alert.id, error)
+
+
 def test_an_alert_stays_pending_until_it_is_delivered(store):
     first, second = recorded(store), recorded(store)
-    store.alerts.failed(first.id, "no route \x00")
-    store.alerts.failed(first.id, "timeout")
-    store.alerts.delivered(second.id)
+    failed(store, first, "no route \x00")
+    failed(store, first, "timeout")
+    delivered(store, second)
     [waiting] = store.alerts.pending()
     assert (waiting.id, waiting.status, waiting.attempts) == (first.id, "failed", 2)
     assert waiting.last_error == "timeout"
-    store.alerts.delivered(first.id)
+    delivered(store, first)
     assert store.alerts.pending() == []
     [latest, earlier] = store.alerts.latest()
     assert (latest.id, earlier.id) == (second.id, first.id)
@@ -56,7 +66,7 @@ def test_an_alert_stays_pending_until_it_is_delivered(store):
 def test_after_its_last_attempt_an_alert_rests(store):
     alert = recorded(store)
     for _ in range(3):
-        store.alerts.failed(alert.id, "refused")
+        failed(store, alert, "refused")
     assert store.alerts.pending(max_attempts=3) == []
     assert len(store.alerts.pending(max_attempts=4)) == 1
 
@@ -66,8 +76,29 @@ def test_a_skipped_alert_is_never_delivered(store):
     assert store.alerts.pending() == []
 
 
-def test_what_was_delivered_stays_delivered(store):
+def test_what_one_messenger_holds_another_finds_taken(store):
+    first, second = recorded(store), recorded(store)
+    with store.alerts.held([first.id]) as one, store.alerts.held([first.id, second.id]) as other:
+        assert [alert.id for alert in one.alerts] == [first.id]
+        assert [alert.id for alert in other.alerts] == [second.id]
+
+
+def test_what_was_delivered_is_held_by_nobody(store):
     alert = recorded(store)
-    store.alerts.delivered(alert.id)
-    store.alerts.failed(alert.id, "a second messenger met a closed door")
-    assert store.alerts.latest()[0].status == "delivered"
+    delivered(store, alert)
+    with store.alerts.held([alert.id]) as held:
+        assert held.alerts == []
+
+
+def test_a_messenger_that_dies_lets_go_of_what_it_held(store):
+    alert = recorded(store)
+
+    def die():
+        with store.alerts.held([alert.id]) as held:
+            held.delivered(alert.id)
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        die()
+    [waiting] = store.alerts.pending()
+    assert (waiting.id, waiting.attempts) == (alert.id, 0)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -46,6 +47,11 @@ class Book:
     def pending(self, max_attempts=10):
         waiting = ("pending", "failed")
         return [r for r in self.rows.values() if r.status in waiting and r.attempts < max_attempts]
+
+    @contextmanager
+    def held(self, alert_ids):
+        self.alerts = [self.rows[i] for i in alert_ids if self.rows[i].status != "delivered"]
+        yield self
 
     def delivered(self, alert_id):
         self.rows[alert_id] = dataclasses.replace(self.rows[alert_id], status="delivered")

@@ -1,25 +1,31 @@
-"""Alert: people are told about a file with problems, once per channel, and again where that failed.
+"""Alert: people are told, once per channel, and again where that failed.
 
-Each (run, channel) has one row in the ``alerts`` table, made before anything is sent: whatever is
-killed, the row is there to be retried. A channel that accepted an alert just before a crash may be
-told twice. One that fails ten times is given up, and stays in the table as failed.
+Each message has one row per channel in the ``alerts`` table, made before anything is sent: whatever
+is killed, the row is there to be retried. A messenger holds the row while it sends, so that two
+never send the same; a channel that accepted an alert just before a crash may be told twice. One
+that fails ten times is given up, and stays in the table as failed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from jobchurn.flow.services import Services
-from jobchurn.notify import Alert, Delivery, alert_of
+from jobchurn.notify import Alert, Delivery, Message, RuleAlert, alert_of
 from jobchurn.policy import Criticality
 from jobchurn.store.alerts import Alert as Recorded
 from jobchurn.store.arrivals import Claim
 from jobchurn.verdict import Verdict
 
-KIND = "file"
-"""What these alerts are about, beside others that ``store.alerts`` keeps."""
+OF_FILE, OF_RULE = "file", "rule"
+"""What an alert is about, as ``store.alerts`` keeps it."""
 
+_MESSAGES: dict[str, Callable[[Mapping[str, Any]], Message]] = {
+    OF_FILE: Alert.from_body,
+    OF_RULE: RuleAlert.from_body,
+}
 _FIRST_WAIT = timedelta(seconds=30)
 
 
@@ -47,7 +53,7 @@ def send_alerts(
     recorded = [
         services.store.alerts.record(
             run_id=claim.run_id,
-            kind=KIND,
+            kind=OF_FILE,
             severity=criticality.value,
             title=alert.headline,
             body=alert.to_body(),
@@ -55,23 +61,33 @@ def send_alerts(
         )
         for channel in notifier.channels
     ]
-    return _deliver(services, alert, [entry for entry in recorded if entry.status != "delivered"])
+    return _deliver(services, alert, [entry.id for entry in recorded])
 
 
 def retry_alerts(services: Services, now: datetime | None = None) -> list[Delivery]:
-    """Send again what was not delivered, each alert after a wait that doubles from try to try.
+    """Send what was not delivered yet, each alert after a wait that doubles from try to try.
+
+    What was never tried is due at once. What there is to say of one rule is said in the order in
+    which it happened: nobody is told that something is over before that it began.
 
     Returns:
         how each delivery that was due fared.
     """
     now = now or datetime.now(UTC)
     deliveries: list[Delivery] = []
+    unsaid: set[tuple[str, str]] = set()
     for entry in services.store.alerts.pending():
-        due = now >= entry.created_at + _FIRST_WAIT * 2**entry.attempts
+        if entry.kind not in _MESSAGES:
+            continue
+        matter = (entry.channel, entry.body["rule"] if entry.kind == OF_RULE else f"#{entry.id}")
         # A channel that has just failed is not asked again in this round: each try may take long.
         failing = {delivery.channel for delivery in deliveries if not delivery.ok}
-        if entry.kind == KIND and due and entry.channel not in failing:
-            deliveries += _deliver(services, Alert.from_body(entry.body), [entry])
+        if matter not in unsaid and entry.channel not in failing and _is_due(entry, now):
+            made = _deliver(services, _MESSAGES[entry.kind](entry.body), [entry.id])
+            deliveries += made
+            if made and made[0].ok:
+                continue
+        unsaid.add(matter)
     return deliveries
 
 
@@ -80,18 +96,24 @@ def report_address(services: Services, run_id: str) -> str:
     return f"{services.settings.api_public_address}/reports/{run_id}.html"
 
 
-def _deliver(services: Services, alert: Alert, entries: Iterable[Recorded]) -> list[Delivery]:
-    by_channel = {entry.channel: entry.id for entry in entries}
-    unknown = by_channel.keys() - set(services.notifier.channels)
-    deliveries = [
-        Delivery(channel, ok=False, error="this channel is no longer set up")
-        for channel in sorted(unknown)
-    ]
-    deliveries += services.notifier.deliver(alert, by_channel.keys() - unknown)
-    for delivery in deliveries:
-        number = by_channel[delivery.channel]
-        if delivery.ok:
-            services.store.alerts.delivered(number)
-        else:
-            services.store.alerts.failed(number, delivery.error or "it failed without a word")
+def _is_due(entry: Recorded, now: datetime) -> bool:
+    return not entry.attempts or now >= entry.created_at + _FIRST_WAIT * 2**entry.attempts
+
+
+def _deliver(services: Services, message: Message, alert_ids: Collection[int]) -> list[Delivery]:
+    """Send a message through the channels of these alerts, save those that another is sending."""
+    with services.store.alerts.held(alert_ids) as held:
+        by_channel = {entry.channel: entry.id for entry in held.alerts}
+        unknown = by_channel.keys() - set(services.notifier.channels)
+        deliveries = [
+            Delivery(channel, ok=False, error="this channel is no longer set up")
+            for channel in sorted(unknown)
+        ]
+        deliveries += services.notifier.deliver(message, by_channel.keys() - unknown)
+        for delivery in deliveries:
+            number = by_channel[delivery.channel]
+            if delivery.ok:
+                held.delivered(number)
+            else:
+                held.failed(number, delivery.error or "it failed without a word")
     return deliveries

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.postgresql import insert
 
 from jobchurn.store.engine import transaction
@@ -16,6 +17,7 @@ from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
 from jobchurn.store.tables import Tables
 
 _NOW = sa.func.clock_timestamp()
+_OPEN = ("pending", "failed")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,18 +112,30 @@ class Alerts:
         alerts = self._alerts
         return self._listed(
             sa.select(alerts)
-            .where(alerts.c.status.in_(("pending", "failed")))
+            .where(alerts.c.status.in_(_OPEN))
             .where(alerts.c.attempts < max_attempts)
             .order_by(alerts.c.created_at, alerts.c.id)
         )
 
-    def delivered(self, alert_id: int) -> None:
-        """Mark an alert as delivered."""
-        self._tried(alert_id, status="delivered", delivered_at=_NOW)
+    @contextmanager
+    def held(self, alert_ids: Collection[int]) -> Iterator[Held]:
+        """Those of the alerts that are still to be delivered, for one messenger alone.
 
-    def failed(self, alert_id: int, error: str) -> None:
-        """Count a failed delivery; the alert is still to be delivered."""
-        self._tried(alert_id, status="failed", last_error=encoded(error))
+        While the block runs, any other messenger finds them taken. What is said of them is kept
+        when it ends; a messenger that is killed lets go of them, and they are still to be
+        delivered. A block must end within ``engine.IDLE_SECONDS``.
+        """
+        alerts = self._alerts
+        wanted = (
+            sa.select(alerts)
+            .where(alerts.c.id.in_(alert_ids))
+            .where(alerts.c.status.in_(_OPEN))
+            .order_by(alerts.c.id)
+            .with_for_update(skip_locked=True)
+        )
+        with transaction(self._engine) as connection:
+            rows = [_alert(row) for row in connection.execute(wanted)]
+            yield Held(rows, connection, alerts)
 
     def latest(self, limit: int = 100) -> list[Alert]:
         """The latest alerts, newest first."""
@@ -132,16 +146,34 @@ class Alerts:
         with transaction(self._engine) as connection:
             return [_alert(row) for row in connection.execute(wanted)]
 
+
+class Held:
+    """Alerts that one messenger holds (see :meth:`Alerts.held`).
+
+    Attributes:
+        alerts: what is held; others may have been delivered, or be held by another.
+    """
+
+    def __init__(self, alerts: list[Alert], connection: Connection, table: sa.Table) -> None:
+        self.alerts = alerts
+        self._connection = connection
+        self._table = table
+
+    def delivered(self, alert_id: int) -> None:
+        """Mark an alert as delivered."""
+        self._tried(alert_id, status="delivered", delivered_at=_NOW)
+
+    def failed(self, alert_id: int, error: str) -> None:
+        """Count a failed delivery; the alert is still to be delivered."""
+        self._tried(alert_id, status="failed", last_error=encoded(error))
+
     def _tried(self, alert_id: int, **values: Any) -> None:
-        alerts = self._alerts
-        with transaction(self._engine) as connection:
-            connection.execute(
-                sa.update(alerts)
-                .where(alerts.c.id == alert_id)
-                # What has been delivered once stays so, whatever a second messenger met.
-                .where(alerts.c.status != "delivered")
-                .values(attempts=alerts.c.attempts + 1, **values)
-            )
+        alerts = self._table
+        self._connection.execute(
+            sa.update(alerts)
+            .where(alerts.c.id == alert_id)
+            .values(attempts=alerts.c.attempts + 1, **values)
+        )
 
 
 def _alert(row: sa.Row[Any]) -> Alert:
