@@ -7,7 +7,7 @@ PATH="$PWD/.venv/bin:$PATH"
 
 # The core: judged by its own fast tests alone.
 core='src/jobchurn/contract.py,src/jobchurn/errors.py,src/jobchurn/verdict.py'
-core="$core,src/jobchurn/policy.py,src/jobchurn/quality*,src/jobchurn/model/*,src/jobchurn/drift.py"
+core="$core,src/jobchurn/policy.py,src/jobchurn/quality*,src/jobchurn/model/*,src/jobchurn/drift/*"
 core="$core,src/jobchurn/faults.py,src/jobchurn/report.py,src/jobchurn/synth/*,src/jobchurn/files/*"
 
 failed=''

@@ -171,6 +171,12 @@ class ModelCorrupt(JobchurnError):
     exit_code = 4
 
 
+class BaselineUnusable(JobchurnError):
+    """A model's card lacks what drift is measured against."""
+
+    exit_code = 4
+
+
 class DataUnusable(JobchurnError):
     """A data set cannot be used for this."""
 

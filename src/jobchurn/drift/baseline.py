@@ -1,7 +1,7 @@
-"""Drift: what the data and the score looked like in training, for later data to be compared with.
+"""The baseline: what the data and the score looked like in training, for later data to be compared.
 
 Blanks are part of the picture: in a category they are counted beside the levels, in a number as a
-share. Pure: numbers in, numbers out.
+share.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import TypedDict
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from jobchurn.contract import Column, Contract, Value
 
@@ -51,6 +51,8 @@ class NumberBaseline(TypedDict):
         quantiles: the values at each percent from 0 to 100; empty where there were none.
         edges: upper bounds (inclusive) of all bins but the last, ascending.
         counts: rows in each bin; one more than there are edges.
+        points: the distinct quantiles, ascending: where the distribution function is known exactly.
+        below, through: of each point, how many values lie below it, and how many not above it.
     """
 
     rows: int
@@ -60,6 +62,9 @@ class NumberBaseline(TypedDict):
     quantiles: list[float]
     edges: list[float]
     counts: list[int]
+    points: list[float]
+    below: list[int]
+    through: list[int]
 
 
 class Baseline(TypedDict):
@@ -89,21 +94,33 @@ def baseline_of(
     for column in contract.inputs:
         values = columns.get(column.name, [None] * rows)
         if column.is_numeric:
-            numbers = [float(v) if isinstance(v, int | float) else np.nan for v in values]
-            found[column.name] = _of_numbers(np.array(numbers, dtype=np.float64))
+            found[column.name] = _of_numbers(numbers_of(values))
         else:
             found[column.name] = _of_levels(column, values)
     return {"columns": found, "score": _of_numbers(np.asarray(scores, dtype=np.float64))}
 
 
+def numbers_of(values: Sequence[Value]) -> NDArray[np.float64]:
+    """Values of a numeric column as floats, blanks as NaN."""
+    numbers = [float(v) if isinstance(v, int | float) else np.nan for v in values]
+    return np.array(numbers, dtype=np.float64)
+
+
+def counts_of(values: Sequence[Value]) -> Counter[str]:
+    """How often each level occurs; blanks are not counted."""
+    counts = Counter(values)
+    del counts[None]
+    return Counter({str(level): count for level, count in counts.items()})
+
+
 def _of_levels(column: Column, values: Sequence[Value]) -> LevelBaseline:
-    counts = Counter(str(value) for value in values if value is not None)
+    counts = counts_of(values)
     names = column.levels or sorted(counts, key=lambda level: (-counts[level], level))
     levels = {level: counts[level] for level in names[:MOST_LEVELS]}
     known = counts.total()
     return {
         "rows": len(values),
-        "missing": _share(len(values) - known, len(values)),
+        "missing": share(len(values) - known, len(values)),
         "levels": levels,
         "rest": known - sum(levels.values()),
     }
@@ -111,7 +128,7 @@ def _of_levels(column: Column, values: Sequence[Value]) -> LevelBaseline:
 
 def _of_numbers(values: NDArray[np.float64]) -> NumberBaseline:
     known = values[~np.isnan(values)]
-    missing = _share(len(values) - len(known), len(values))
+    missing = share(len(values) - len(known), len(values))
     if not len(known):
         return {
             "rows": len(values),
@@ -121,12 +138,16 @@ def _of_numbers(values: NDArray[np.float64]) -> NumberBaseline:
             "quantiles": [],
             "edges": [],
             "counts": [0],
+            "points": [],
+            "below": [],
+            "through": [],
         }
     # Quantiles that are values of the data, so that those of a whole number are whole.
     quantiles = np.quantile(known, QUANTILES, method="inverted_cdf")
     inner = np.quantile(known, np.arange(1, BINS) / BINS, method="inverted_cdf")
     edges = np.unique(inner[inner < known.max()])
-    counts = np.bincount(np.searchsorted(edges, known, side="left"), minlength=len(edges) + 1)
+    points = np.unique(quantiles)
+    known.sort()
     return {
         "rows": len(values),
         "missing": missing,
@@ -134,9 +155,19 @@ def _of_numbers(values: NDArray[np.float64]) -> NumberBaseline:
         "sd": float(known.std()),
         "quantiles": quantiles.tolist(),
         "edges": edges.tolist(),
-        "counts": counts.tolist(),
+        "counts": binned(known, edges).tolist(),
+        "points": points.tolist(),
+        "below": np.searchsorted(known, points, side="left").tolist(),
+        "through": np.searchsorted(known, points, side="right").tolist(),
     }
 
 
-def _share(part: int, whole: int) -> float:
+def binned(values: NDArray[np.float64], edges: ArrayLike) -> NDArray[np.int64]:
+    """How many values lie in each bin; ``edges`` are the upper bounds of all but the last."""
+    bounds = np.asarray(edges, dtype=np.float64)
+    return np.bincount(np.searchsorted(bounds, values, side="left"), minlength=len(bounds) + 1)
+
+
+def share(part: int, whole: int) -> float:
+    """A part of a whole, 0 of nothing."""
     return part / whole if whole else 0.0

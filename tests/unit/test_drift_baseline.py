@@ -7,9 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from jobchurn import drift
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.drift import baseline_of
+from jobchurn.drift import baseline, baseline_of
 from small_model import random_records
 from toy import TOY
 
@@ -31,7 +30,7 @@ def test_every_level_of_a_text_is_counted():
 
 
 def test_the_rarest_levels_of_a_text_make_up_the_rest(monkeypatch):
-    monkeypatch.setattr(drift, "MOST_LEVELS", 2)
+    monkeypatch.setattr(baseline, "MOST_LEVELS", 2)
     found = of("site", ["a", "a", "b", "b", "c", "d"])
     assert (found["levels"], found["rest"]) == ({"a": 2, "b": 2}, 2)
 
