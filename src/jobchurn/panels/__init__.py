@@ -1,5 +1,6 @@
 """Monitoring: the panels and the alert rules, each written once, for Grafana and for ourselves."""
 
+from jobchurn.panels.macros import UnusableQuery, expand, interval_of
 from jobchurn.panels.panel import (
     Annotation,
     Colour,
@@ -24,5 +25,8 @@ __all__ = [
     "State",
     "Threshold",
     "Unit",
+    "UnusableQuery",
     "Variable",
+    "expand",
+    "interval_of",
 ]
