@@ -43,8 +43,12 @@ class EveryRequest:
             await self._app(scope, receive, send)
             return
         if scope["method"] == "HEAD":
-            with suppress(_HeadSent):
-                await self({**scope, "method": "GET"}, receive, _head_of(send))
+            asked = {**scope, "method": "GET"}
+            try:
+                with suppress(_HeadSent):
+                    await self(asked, receive, _head_of(send))
+            finally:
+                scope["route"] = asked.get("route")  # which endpoint it was is measured outside
             return
         number = secrets.token_hex(8)
         scope.setdefault("state", {})["number"] = number

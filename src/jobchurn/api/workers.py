@@ -6,9 +6,9 @@ import asyncio
 import contextvars
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 from jobchurn.errors import Overloaded
 
@@ -27,6 +27,13 @@ class Workers:
     def __init__(self, threads: int, waiting: int) -> None:
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="api")
         self._places = threading.Semaphore(threads + waiting)
+        self._lock = threading.Lock()
+        self._waiting = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many functions wait for a thread."""
+        return self._waiting
 
     async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """What ``function`` returns.
@@ -39,14 +46,29 @@ class Workers:
                 "More requests are waiting than can be served.", "Send it again in a moment."
             )
         context = contextvars.copy_context()
+        self._count(1)
         try:
-            running = self._pool.submit(context.run, partial(function, *args, **kwargs))
+            running = self._pool.submit(self._begin, context, partial(function, *args, **kwargs))
         except BaseException:
+            self._count(-1)
             self._places.release()
             raise
         # A request that is given up leaves its thread at work: the place is free when that ends.
-        running.add_done_callback(lambda _: self._places.release())
+        running.add_done_callback(self._end)
         return await asyncio.wrap_future(running)
+
+    def _begin(self, context: contextvars.Context, function: Callable[[], T]) -> T:
+        self._count(-1)
+        return context.run(function)
+
+    def _end(self, done: Future[Any]) -> None:
+        if done.cancelled():  # then it never began
+            self._count(-1)
+        self._places.release()
+
+    def _count(self, more: int) -> None:
+        with self._lock:
+            self._waiting += more
 
     def stop(self) -> None:
         """Take nothing more on; what runs is left to end, what waits is dropped."""
