@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, TypedDict
@@ -19,6 +20,14 @@ Source = Literal["webapp", "scheduled"]
 
 Record = Mapping[str, Value]
 """Canonical values by column name; an absent column is blank."""
+
+Stage = Callable[[str], AbstractContextManager[object]]
+"""Given the name of a stage of the work, a block around it: watches how long the stage takes."""
+
+
+def unwatched(_: str) -> AbstractContextManager[None]:
+    """The block around a stage that nobody watches."""
+    return nullcontext()
 
 
 class Refusal(TypedDict):
@@ -87,6 +96,7 @@ def predict(
     run_id: str | None = None,
     file_name: str | None = None,
     first_row: int | None = None,
+    stage: Stage = unwatched,
 ) -> Answer:
     """Score, decide, and keep in one transaction; committed when this returns.
 
@@ -100,6 +110,7 @@ def predict(
         run_id: the run of ingestion that the records come from, if any.
         file_name: the file that they come from.
         first_row: the row of that file in which the request's first record stands, from 1.
+        stage: watches the stages, ``score`` and ``store``.
 
     Raises:
         IdempotencyConflict: the key was used for another request.
@@ -109,25 +120,26 @@ def predict(
     whole = [{name: record.get(name) for name in names} for record in records]
     if not whole and key is None:
         return Answer([], [], list(refused), model.version, None, replayed=False)
-    probabilities = model.probabilities(whole).tolist()
+    with stage("score"):
+        probabilities = model.probabilities(whole).tolist()
     positions = places(len(whole), refused)
-    stored = services.store.predictions.write(
-        Batch(
-            records=whole,
-            probabilities=probabilities,
-            decisions=[services.policy.decide(probability) for probability in probabilities],
-            source=source,
-            model_version=model.version,
-            policy_version=services.policy.version,
-            key=key,
-            fingerprint=fingerprint_of(whole, source=source, refused=refused) if key else "",
-            positions=positions,
-            refused=list(refused) or None,
-            run_id=run_id,
-            file_name=file_name,
-            row_numbers=None if first_row is None else [first_row + p for p in positions],
-        )
+    batch = Batch(
+        records=whole,
+        probabilities=probabilities,
+        decisions=[services.policy.decide(probability) for probability in probabilities],
+        source=source,
+        model_version=model.version,
+        policy_version=services.policy.version,
+        key=key,
+        fingerprint=fingerprint_of(whole, source=source, refused=refused) if key else "",
+        positions=positions,
+        refused=list(refused) or None,
+        run_id=run_id,
+        file_name=file_name,
+        row_numbers=None if first_row is None else [first_row + p for p in positions],
     )
+    with stage("store"):
+        stored = services.store.predictions.write(batch)
     return _answer(stored, services.contract)
 
 
