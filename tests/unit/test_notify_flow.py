@@ -9,7 +9,8 @@ from types import SimpleNamespace
 import pytest
 
 from jobchurn.flow.alert import retry_alerts, send_alerts
-from jobchurn.notify import Alert, Delivery, Notifier, text_of
+from jobchurn.notify import Alert, Delivery, News, Notifier, RuleAlert, text_of
+from jobchurn.panels import Severity, Unit
 from jobchurn.policy import Criticality
 from jobchurn.settings import Settings
 from jobchurn.store.alerts import Alert as Recorded
@@ -27,6 +28,7 @@ class Book:
 
     def __init__(self):
         self.rows = {}
+        self.taken = set()
 
     def record(self, **fields):
         json.dumps(fields["body"]).encode("utf-8")  # as the database must be able to keep it
@@ -50,7 +52,11 @@ class Book:
 
     @contextmanager
     def held(self, alert_ids):
-        self.alerts = [self.rows[i] for i in alert_ids if self.rows[i].status != "delivered"]
+        self.alerts = [
+            self.rows[i]
+            for i in alert_ids
+            if self.rows[i].status != "delivered" and i not in self.taken
+        ]
         yield self
 
     def delivered(self, alert_id):
@@ -192,3 +198,59 @@ def test_alerts_of_other_kinds_are_left_to_others():
         run_id=None, kind="drift", severity="high", title="t", body={}, channel="teams"
     )
     assert retry_alerts(services, CREATED + timedelta(days=1)) == []
+
+
+def rule_alert(book, news, channel="teams"):
+    alert = RuleAlert(
+        rule="drift",
+        summary="It drifts",
+        meaning="It is off.",
+        severity=Severity.CRITICAL,
+        news=news,
+        value=1.0,
+        above=0.0,
+        unit=Unit.COUNT,
+        since=CREATED,
+        at=CREATED,
+    )
+    book.record(
+        run_id=f"of no run {len(book.rows)}",
+        kind="rule",
+        severity="critical",
+        title=alert.headline,
+        body=alert.to_body(),
+        channel=channel,
+    )
+    return alert
+
+
+def test_what_was_never_tried_is_due_at_once():
+    book, teams = Book(), Channel("teams")
+    fired = rule_alert(book, News.FIRED)
+    retry_alerts(services_with(teams, book=book), CREATED)
+    assert teams.sent == [fired]
+
+
+def test_nobody_hears_that_something_is_over_before_that_it_began():
+    book, teams, mail = Book(), Channel("teams", works=False), Channel("mailto")
+    services = services_with(teams, mail, book=book)
+    for channel in ("teams", "mailto"):
+        rule_alert(book, News.FIRED, channel)
+    retry_alerts(services, CREATED)
+    for channel in ("teams", "mailto"):
+        rule_alert(book, News.OVER, channel)
+    teams.works = True
+    retry_alerts(services, CREATED + timedelta(seconds=1))  # the first is not due again yet
+    assert [alert.news for alert in teams.sent] == [News.FIRED]
+    assert [alert.news for alert in mail.sent] == [News.FIRED, News.OVER]
+    retry_alerts(services, CREATED + timedelta(minutes=2))
+    assert [alert.news for alert in teams.sent] == [News.FIRED, News.FIRED, News.OVER]
+
+
+def test_what_another_messenger_is_sending_is_left_to_it():
+    book, teams = Book(), Channel("teams")
+    rule_alert(book, News.FIRED)
+    rule_alert(book, News.OVER)
+    book.taken = {1}
+    assert [d.ok for d in retry_alerts(services_with(teams, book=book), CREATED)] == []
+    assert teams.sent == []
