@@ -5,16 +5,14 @@ import logging
 import socket
 import threading
 import time
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
 from jobchurn.notify import Alert, AppriseSender, Issue, Notifier, TeamsSender, card_of
 from jobchurn.policy import Criticality
+from webhook import SECRET, listener
 
-SECRET = "4f1c9secret0token"
 ALERT = Alert(
     run_id="20261124T073000-3f9a2c",
     file="<at>raw</at> [1](https://evil.example) \u202evsc.csv",
@@ -25,57 +23,6 @@ ALERT = Alert(
     issues=(Issue("hours", "range", 7),),
     report="http://127.0.0.1:8000/reports/20261124T073000-3f9a2c.html",
 )
-
-
-class Listener:
-    """What a webhook was sent, and how it answers."""
-
-    def __init__(self, port, received):
-        self.port, self.received = port, received
-
-    @property
-    def webhook(self):
-        return f"http://127.0.0.1:{self.port}/workflows/{SECRET}/run?sig={SECRET}"
-
-
-@contextmanager
-def listener(status=202, body=b"", headers=(), wait=0.0, endless=False):
-    received = []
-    ended = threading.Event()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self):
-            content = self.rfile.read(int(self.headers["Content-Length"]))
-            received.append((self.path, self.headers["Content-Type"], content))
-            ended.wait(wait)
-            self.send_response(status)
-            for name, value in headers:
-                self.send_header(name, value)
-            self.send_header("Content-Length", str(10**12 if endless else len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-            if endless:
-                ended.wait(20)
-
-        def do_GET(self):
-            received.append((self.path, "GET", b""))
-            self.send_response(200)
-            self.end_headers()
-
-        def log_message(self, *args):
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield Listener(server.server_address[1], received)
-    finally:
-        ended.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 @pytest.fixture(autouse=True)
