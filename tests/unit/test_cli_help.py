@@ -36,6 +36,7 @@ def test_the_commands_of_the_design_are_there():
         "data synth", "data fetch", "data split",
         "train", "models list", "models promote", "models rollback",
         "ingest", "predict", "runs", "db migrate",
+        "dashboards build", "dashboards check",
     }  # fmt: skip
 
 
