@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
+import fake_panels
 from jobchurn.contract import JOB_CHANGE, Violation
 
 VERSION = "lgbm-0123456789ab"
@@ -132,10 +133,16 @@ class FakeApi:
             ],
         }
 
+    def panels(self, name, asked):
+        return fake_panels.dashboard(name, dict(asked), datetime.now(UTC))
+
     def answer(self, path, asked, body, key):
         """Status and content for a request."""
         if self.trouble and path != "/health":
             return self.trouble
+        if path.removeprefix("/panels/") in fake_panels.TITLES:
+            told = self.panels(path.removeprefix("/panels/"), asked)
+            return (422, problem(told)) if isinstance(told, str) else (200, told)
         if path == "/predict":
             answered = self.predict(body, key)
             if isinstance(answered, tuple):
@@ -146,6 +153,7 @@ class FakeApi:
             "/model": self.model,
             "/explain": lambda: self.explain(body),
             "/past-predictions": lambda: self.past(asked),
+            "/panels": fake_panels.dashboards,
             "/ingestion-runs": lambda: {"runs": self.runs[: int(asked["limit"])], "next": None},
         }
         if path not in contents:
@@ -166,7 +174,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def respond(self, body):
         url = urlsplit(self.path)
-        asked = {name: values[0] for name, values in parse_qs(url.query).items()}
+        every = parse_qs(url.query)
+        asked = {name: v if url.path.startswith("/panels/") else v[0] for name, v in every.items()}
         fake, key = self.server.fake, self.headers.get("Idempotency-Key")
         fake.requests.append(Asked(self.command, url.path, asked, body, key))
         status, content = fake.answer(url.path, asked, body, key)

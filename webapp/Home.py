@@ -47,6 +47,12 @@ page = st.navigation(
             icon=":material/fact_check:",
             help="See which files came in and how good they were",
         ),
+        st.Page(
+            "views/monitoring.py",
+            title="Monitoring",
+            icon=":material/monitoring:",
+            help="See how data, predictions and the service fare over time",
+        ),
     ],
     position="top",
 )

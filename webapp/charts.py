@@ -1,7 +1,4 @@
-"""The pictures: probability, reasons, files.
-
-Colours are told apart by colour-blind eyes, and stand out on light and dark ground alike.
-"""
+"""The pictures of predictions and files: probability, reasons, spread, good and bad rows."""
 
 from __future__ import annotations
 
@@ -12,14 +9,8 @@ import altair as alt
 import pandas as pd
 from altair.typing import ChartType
 
+from palette import BLUE, GREY, ORANGE
 from words import Reason, percent
-
-BLUE = "#3a86c8"
-"""For the negative answer and for good rows."""
-ORANGE = "#d9771e"
-"""For the positive answer and for bad rows."""
-GREY = "#8894a0"
-"""For the ground and the threshold; words take the page's own colour."""
 
 _NEAR_EDGE = 0.2
 

@@ -12,6 +12,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from dashboard import Dashboard, dashboard_of
 from jobchurn.contract import Value
 from problems import Problem
 
@@ -173,9 +174,50 @@ class Client:
         runs: list[Json] = told["runs"]
         return runs
 
+    def dashboards(self) -> list[Json]:
+        """Name, title and description of each dashboard."""
+        dashboards: list[Json] = self._told(self._ask("GET", "/panels"))["dashboards"]
+        return dashboards
+
+    def panels(
+        self,
+        dashboard: str,
+        *,
+        start: str | None = None,
+        end: str | None = None,
+        variables: Mapping[str, Sequence[str]] | None = None,
+        only: Sequence[int] = (),
+    ) -> Dashboard:
+        """A dashboard's panels, each with its rows.
+
+        Args:
+            dashboard: its name.
+            start: an instant, or one that counts back from ``now``; by default the time range is
+                the dashboard's own.
+            end: likewise.
+            variables: what is chosen; by default what the dashboard does.
+            only: the numbers of the panels to ask for; all of them by default.
+        """
+        asked = [("from", start), ("to", end)] if start and end else []
+        asked += [("panel", str(number)) for number in only]
+        for name, values in (variables or {}).items():
+            asked += [(f"var-{name}", value) for value in values]
+        path = f"/panels/{quote(dashboard, safe='')}"
+        return dashboard_of(self._told(self._ask("GET", path, params=asked)))
+
     def link(self, path: str) -> str:
         """Where a browser finds what the API names by its path."""
         return f"{self.public_address}{quote(path)}"
+
+    def cell_link(self, address: str, cell: str) -> str:
+        """Where a cell of a panel leads, with its own text behind the ``#``, for a table to show.
+
+        Args:
+            address: a path in which ``{cell}`` stands for the cell.
+            cell: what is written there.
+        """
+        quoted = quote(cell, safe="")
+        return f"{self.public_address}{address.replace('{cell}', quoted)}#{quoted}"
 
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         """Send a request, again where that may help. Every request here is safe to repeat."""

@@ -11,7 +11,7 @@ from fake_api import VERSION, FakeApi, example_record, example_runs, problem
 from jobchurn.contract import JOB_CHANGE
 
 HOME = Path(__file__).parents[2] / "webapp" / "Home.py"
-PAGES = ("single", "batch", "past_predictions", "ingestion")
+PAGES = ("single", "batch", "past_predictions", "ingestion", "monitoring")
 NAMES = [column.name for column in JOB_CHANGE.columns if column is not JOB_CHANGE.outcome]
 
 
@@ -392,6 +392,13 @@ def test_files_are_listed_with_their_rows_criticality_and_report(api):
     assert third["Most frequent fault"] == r"Training\: out of range in 110 rows"
     assert third["Report"].startswith("[Open report](https://public.example/reports/")
     assert "repeated content" in table.value.iloc[4]["Criticality"]
+
+
+def test_rows_of_repeated_content_are_counted_once(api):
+    good, damaged = example_runs(api.now)[0], example_runs(api.now)[2]
+    api.runs = [good | {"duplicate_of": damaged["run_id"]}, damaged]
+    counts = {metric.label: metric.value for metric in opened("ingestion").metric}
+    assert (counts["Files"], counts["Rows"], counts["Good rows"]) == ("2", "670", "84%")
 
 
 def test_a_fault_of_every_row_is_told_as_one_of_the_whole_file(api):

@@ -30,9 +30,10 @@ TRIGGERS = {"start": "first start", "cli": "command line", "dag": "schedule"}
 
 
 def show_counts(runs: list[Json]) -> None:
-    """The files in view in four numbers."""
-    total = sum(run["rows_total"] for run in runs)
-    valid = sum(run["rows_valid"] for run in runs)
+    """The files in view in four numbers; the rows of repeated content count once."""
+    first = [run for run in runs if not run["duplicate_of"]]
+    total = sum(run["rows_total"] for run in first)
+    valid = sum(run["rows_valid"] for run in first)
     troubled = sum(run["criticality"] in ("medium", "high") for run in runs)
     counts = st.columns(4)
     counts[0].metric("Files", f"{len(runs):,}", border=True)
