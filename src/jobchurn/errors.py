@@ -132,6 +132,17 @@ class DatabaseOutdated(JobchurnError):
     exit_code = 3
 
 
+class ReaderMissing(JobchurnError):
+    """The database has no role that can only read."""
+
+    status = 503
+    exit_code = 3
+
+
+class QueryRefused(JobchurnError):
+    """The database refuses a query."""
+
+
 class ServiceUnreachable(JobchurnError):
     """A service does not answer."""
 

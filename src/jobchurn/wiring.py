@@ -37,6 +37,12 @@ def notifier(settings: Settings) -> Notifier:
     )
 
 
+def reader_password(settings: Settings) -> str | None:
+    """With what the database's reading role may log in, where the settings say so."""
+    chosen = settings.grafana_database_password
+    return chosen.get_secret_value() if chosen else None
+
+
 def services_at(settings: Settings, database_url: str) -> Services:
     """The services over a database that runs already; the caller closes ``services.store``."""
     folders = Folders(settings.home)
@@ -66,7 +72,7 @@ def services(settings: Settings | None = None, *, migrate: bool = True) -> Itera
         chosen = services_at(settings, url)
         try:
             if migrate and chosen.store.missing():
-                chosen.store.migrate()
+                chosen.store.migrate(reader_password(settings))
             yield chosen
         finally:
             chosen.store.close()

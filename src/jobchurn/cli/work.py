@@ -195,5 +195,5 @@ def migrate() -> None:
     from jobchurn import wiring
 
     with wiring.services(migrate=False) as services:
-        services.store.migrate()
+        services.store.migrate(wiring.reader_password(services.settings))
     note("The tables are those of this version.")

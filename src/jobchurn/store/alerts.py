@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.dml import ReturningInsert
 
 from jobchurn.store.engine import transaction
 from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
@@ -82,21 +83,15 @@ class Alerts:
             status: ``pending``, or ``skipped`` where it is not to go at all.
         """
         alerts = self._alerts
-        added = (
-            insert(alerts)
-            .values(
-                run_id=run_id,
-                kind=encoded(kind),
-                severity=encoded(severity),
-                title=encoded(title),
-                body=encoded_json(body),
-                channel=encoded(channel),
-                status=status,
-                attempts=0,
-                created_at=_NOW,
-            )
-            .on_conflict_do_nothing()
-            .returning(*alerts.c)
+        added = adding(
+            alerts,
+            run_id=run_id,
+            kind=kind,
+            severity=severity,
+            title=title,
+            body=body,
+            channel=channel,
+            status=status,
         )
         kept = (
             sa.select(alerts)
@@ -105,7 +100,7 @@ class Alerts:
         )
         with transaction(self._engine) as connection:
             row = connection.execute(added).first()
-            return _alert(row if row is not None else connection.execute(kept).one())
+            return alert_of(row if row is not None else connection.execute(kept).one())
 
     def pending(self, max_attempts: int = 10) -> list[Alert]:
         """The alerts still to be delivered, oldest first; after ``max_attempts`` they rest."""
@@ -134,7 +129,7 @@ class Alerts:
             .with_for_update(skip_locked=True)
         )
         with transaction(self._engine) as connection:
-            rows = [_alert(row) for row in connection.execute(wanted)]
+            rows = [alert_of(row) for row in connection.execute(wanted)]
             yield Held(rows, connection, alerts)
 
     def latest(self, limit: int = 100) -> list[Alert]:
@@ -144,7 +139,7 @@ class Alerts:
 
     def _listed(self, wanted: sa.Select[Any]) -> list[Alert]:
         with transaction(self._engine) as connection:
-            return [_alert(row) for row in connection.execute(wanted)]
+            return [alert_of(row) for row in connection.execute(wanted)]
 
 
 class Held:
@@ -176,7 +171,38 @@ class Held:
         )
 
 
-def _alert(row: sa.Row[Any]) -> Alert:
+def adding(
+    alerts: sa.Table,
+    *,
+    run_id: str | None,
+    kind: str,
+    severity: str,
+    title: str,
+    body: Mapping[str, Any],
+    channel: str,
+    status: str = "pending",
+) -> ReturningInsert[Any]:
+    """The statement that keeps an alert (see :meth:`Alerts.record`), and returns its row."""
+    return (
+        insert(alerts)
+        .values(
+            run_id=run_id,
+            kind=encoded(kind),
+            severity=encoded(severity),
+            title=encoded(title),
+            body=encoded_json(body),
+            channel=encoded(channel),
+            status=status,
+            attempts=0,
+            created_at=_NOW,
+        )
+        .on_conflict_do_nothing()
+        .returning(*alerts.c)
+    )
+
+
+def alert_of(row: sa.Row[Any]) -> Alert:
+    """The alert that a row of the table holds."""
     fields = dict(row._mapping)
     for name in ("kind", "severity", "title", "channel", "last_error"):
         fields[name] = fields[name] and decoded(fields[name])

@@ -73,6 +73,7 @@ class Arrivals:
         trigger: str,
         holder: str,
         lease_seconds: float,
+        arrived_at: datetime | None = None,
     ) -> Claim | None:
         """Claim a file that has arrived; ``None`` while its content is in progress elsewhere.
 
@@ -84,6 +85,7 @@ class Arrivals:
             trigger: what started the run.
             holder: names the worker, so that others can tell whether it lives.
             lease_seconds: how long the worker may be silent.
+            arrived_at: when the file came, by its file system; where that is not known, ``None``.
         """
         arrivals = self._arrivals
         with transaction(self._engine) as connection:
@@ -103,6 +105,7 @@ class Arrivals:
                         token=1,
                         attempts=1,
                         lease_until=_until(lease_seconds),
+                        arrived_at=arrived_at,
                         started_at=now,
                     )
                     .on_conflict_do_nothing()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from psycopg import sql
 from sqlalchemy import Connection, Table
+
+from jobchurn.store.engine import driver_of
 
 _TYPES = {
     sa.BigInteger: "int8",
@@ -32,11 +33,10 @@ def copy_rows(connection: Connection, table: Table, columns: Mapping[str, Iterab
     Raises:
         ValueError: the columns are of different lengths.
     """
-    driver = cast("psycopg.Connection[Any]", connection.connection.driver_connection)
     command = sql.SQL("COPY {} ({}) FROM STDIN (FORMAT BINARY)").format(
         sql.Identifier(table.name), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
-    with driver.cursor() as cursor, cursor.copy(command) as copy:
+    with driver_of(connection).cursor() as cursor, cursor.copy(command) as copy:
         copy.set_types([_TYPES[type(table.columns[name].type)] for name in columns])
         for row in zip(*columns.values(), strict=True):
             copy.write_row(row)

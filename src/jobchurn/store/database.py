@@ -10,12 +10,17 @@ from sqlalchemy import Engine
 from jobchurn.contract import Contract
 from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable
 from jobchurn.store import schema
+from jobchurn.store.alert_states import AlertStates
 from jobchurn.store.alerts import Alerts
 from jobchurn.store.arrivals import Arrivals
+from jobchurn.store.drift import Drift
 from jobchurn.store.engine import engine_of, transaction
+from jobchurn.store.job_runs import JobRuns
 from jobchurn.store.models import Models
+from jobchurn.store.panels import Panels
 from jobchurn.store.partitions import make_partitions
 from jobchurn.store.predictions import Predictions
+from jobchurn.store.request_log import RequestLog
 from jobchurn.store.runs import Runs
 from jobchurn.store.tables import tables_of
 
@@ -34,6 +39,11 @@ class Store:
         predictions: what was predicted.
         models: which versions there are.
         alerts: what people are told.
+        alert_states: how the alert rules stand.
+        drift: which predictions were compared with training, and what that found.
+        request_log: how the API answered.
+        job_runs: how the scheduled jobs fared.
+        panels: whatever monitoring asks.
     """
 
     def __init__(self, engine: Engine, contract: Contract) -> None:
@@ -45,6 +55,11 @@ class Store:
         self.predictions = Predictions(engine, tables, contract)
         self.models = Models(engine, tables, contract)
         self.alerts = Alerts(engine, tables)
+        self.alert_states = AlertStates(engine, tables)
+        self.drift = Drift(engine, tables, contract)
+        self.request_log = RequestLog(engine, tables)
+        self.job_runs = JobRuns(engine, tables)
+        self.panels = Panels(engine, tables)
 
     @classmethod
     def connect(cls, url: str, contract: Contract) -> Self:
@@ -60,16 +75,19 @@ class Store:
         """Close every connection."""
         self._engine.dispose()
 
-    def migrate(self) -> None:
+    def migrate(self, reader_password: str | None = None) -> None:
         """Bring the tables up to date, and give them the contract's columns: all, or nothing.
 
-        Two that migrate at once follow each other. A repeat changes nothing.
+        Two that migrate at once follow each other. A repeat changes nothing but the password.
+
+        Args:
+            reader_password: with it the role that can only read may log in, as Grafana does.
 
         Raises:
             DatabaseOutdated: the server is too old, or the tables are those of a newer version.
             ContractUnusable: a column of the contract is there with another type.
         """
-        schema.migrate(self._engine, self.contract)
+        schema.migrate(self._engine, self.contract, reader_password)
 
     def make_partitions(self, now: datetime | None = None) -> list[str]:
         """Make the partitions of this month and the coming ones, and name those that were absent.

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeAlias, cast
 
 import psycopg
 from sqlalchemy import (
@@ -26,6 +26,8 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL
 
 from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable, InvalidSettings, JobchurnError
+
+Driver: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 STATEMENT_SECONDS = 60
 """How long a query may run; exports and migrations may take longer."""
@@ -125,6 +127,11 @@ def transaction(engine: Engine, *, seconds: int | None = None) -> Iterator[Conne
         if seconds is not None:
             connection.execute(text(f"SET LOCAL statement_timeout = '{int(seconds)}s'"))
         yield connection
+
+
+def driver_of(connection: Connection) -> Driver:
+    """The driver's connection, for what SQLAlchemy has no words for; in the same transaction."""
+    return cast("Driver", connection.connection.driver_connection)
 
 
 def now_of(connection: Connection) -> datetime:

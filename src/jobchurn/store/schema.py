@@ -17,6 +17,8 @@ from jobchurn.errors import DatabaseOutdated
 from jobchurn.store.adoption import adopt, unadopted
 from jobchurn.store.engine import transaction
 from jobchurn.store.partitions import make_partitions
+from jobchurn.store.reader import admit_reader
+from jobchurn.store.tables import tables_of
 
 OLDEST_POSTGRES = 15
 
@@ -27,8 +29,13 @@ _PATIENCE_SECONDS = 120
 """How long a migration waits for another one, or for a table that is in use."""
 
 
-def migrate(engine: Engine, contract: Contract) -> None:
+def migrate(engine: Engine, contract: Contract, reader_password: str | None = None) -> None:
     """Bring the tables to this version and give them the contract's columns: all of it, or nothing.
+
+    Args:
+        engine: where.
+        contract: whose columns.
+        reader_password: with it the reading role may log in.
 
     Raises:
         DatabaseOutdated: the server is too old, or the tables are those of a newer version.
@@ -47,6 +54,8 @@ def migrate(engine: Engine, contract: Contract) -> None:
         command.upgrade(_config(connection), "head")
         adopt(connection, contract)
         make_partitions(connection, datetime.now(UTC))
+        # Last, so that others who make the role at this moment wait for as short as can be.
+        admit_reader(connection, tables_of(contract).metadata.tables, reader_password)
 
 
 def one_at_a_time(connection: Connection) -> None:
