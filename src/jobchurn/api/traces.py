@@ -84,6 +84,10 @@ class Traces:
         """A span for a stage of a request's work, as a block."""
         return self.tracer.start_as_current_span(name, record_exception=False)
 
+    def around(self, app: ASGIApp) -> Traced:
+        """Have every request of an application traced."""
+        return Traced(app, self)
+
     def close(self, seconds: float) -> None:
         """Send what is left, and take at most so many seconds over it."""
         closing = threading.Thread(target=self._provider.shutdown, name="traces", daemon=True)
