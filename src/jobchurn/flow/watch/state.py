@@ -1,0 +1,93 @@
+"""The life of an alert: ok → pending → firing → ok, one step at a time.
+
+Pure: what was, what is measured and what time it is in; what is now, and what there is to say, out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from jobchurn.notify import News
+from jobchurn.panels import AlertRule
+from jobchurn.store.alert_states import AlertState
+
+OK, PENDING, FIRING = "ok", "pending", "firing"
+
+
+class Step(NamedTuple):
+    """What one evaluation of a rule comes to.
+
+    Attributes:
+        state: what is to be kept.
+        news: what people are to be told; ``None`` for nothing.
+        since: from when on the rule held, or last held.
+    """
+
+    state: AlertState
+    news: News | None
+    since: datetime
+
+
+def step(
+    rule: AlertRule,
+    before: AlertState | None,
+    value: float,
+    now: datetime,
+    *,
+    remind: timedelta,
+    tells: bool,
+) -> Step:
+    """The step from ``before`` to ``now``, at which ``value`` was measured.
+
+    People are told when a rule begins to fire, again every ``remind``, and when it is over, where
+    they had been told before. Where nobody can be told (``tells`` is false) the state goes on all
+    the same; a rule that still fires once somebody can be told is told then.
+    """
+    old = before.state if before else OK
+    since = before.since if before else now
+    new = _next(rule, old, since, value, now)
+    told_at = before.told_at if before and old == FIRING else None
+    news: News | None = None
+    if not tells:
+        pass
+    elif new == FIRING and told_at is None:
+        news = News.FIRED
+    elif new == FIRING and told_at is not None and now - told_at >= remind:
+        news = News.REMINDER
+    elif new != FIRING and told_at is not None:
+        news = News.OVER
+    state = AlertState(
+        rule=rule.name,
+        state=new,
+        value=value,
+        error=None,
+        since=since if new == old else now,
+        told_at=None if new != FIRING else (now if news else told_at),
+        evaluated_at=now,
+    )
+    return Step(state, news, now if old == OK else since)
+
+
+def unchanged(rule: AlertRule, before: AlertState | None, error: str, now: datetime) -> AlertState:
+    """What is kept of a rule that could not be evaluated: all that was known, and why."""
+    known = before or AlertState(
+        rule=rule.name,
+        state=OK,
+        value=None,
+        error=None,
+        since=now,
+        told_at=None,
+        evaluated_at=now,
+    )
+    return replace(known, value=None, error=error, evaluated_at=now)
+
+
+def _next(rule: AlertRule, old: str, since: datetime, value: float, now: datetime) -> str:
+    if not value > rule.above:
+        return OK
+    if old == FIRING:
+        return FIRING
+    held = now - since if old == PENDING else timedelta(0)
+    return FIRING if held >= timedelta(seconds=rule.pending_seconds) else PENDING
