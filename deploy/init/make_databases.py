@@ -1,7 +1,9 @@
 """Makes the databases and their users, or brings them in line with the secrets.
 
-The application and Airflow each own a database and cannot connect to the other's; Grafana may read
-the application's. Running this again changes nothing but a password that its secret has left.
+The application and Airflow each own a database and cannot connect to the other's. The role that can
+only read, which Grafana logs in as and the application reads its panels as, may connect to the
+application's; what it may read there is the migration's business. Running this again changes
+nothing but a password that its secret has left.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from urllib.parse import urlsplit
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
+
+from jobchurn.store.reader import READER, SETTINGS
 
 Connection = psycopg.Connection[tuple[object, ...]]
 
@@ -29,19 +33,17 @@ def main() -> None:
     with psycopg.connect(server, dbname="postgres", autocommit=True) as connection:
         _role(connection, "jobchurn", app.password or "")
         _role(connection, "airflow", airflow.password or "")
-        _role(connection, "grafana", _secret("grafana", "GRAFANA_DATABASE_PASSWORD"))
+        _role(connection, READER, _secret("grafana", "GRAFANA_DATABASE_PASSWORD"))
+        for name, value in SETTINGS.items():
+            connection.execute(
+                sql.SQL("ALTER ROLE {} SET {} TO {}").format(
+                    sql.Identifier(READER), sql.Identifier(name), sql.Literal(value)
+                )
+            )
+        _run(connection, "GRANT {} TO {}", READER, "jobchurn")
         _database(connection, "jobchurn")
         _database(connection, "airflow")
-        _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", "jobchurn", "grafana")
-    with psycopg.connect(server, dbname="jobchurn", autocommit=True) as connection:
-        _run(connection, "GRANT USAGE ON SCHEMA public TO {}", "grafana")
-        _run(connection, "GRANT SELECT ON ALL TABLES IN SCHEMA public TO {}", "grafana")
-        _run(
-            connection,
-            "ALTER DEFAULT PRIVILEGES FOR ROLE {} IN SCHEMA public GRANT SELECT ON TABLES TO {}",
-            "jobchurn",
-            "grafana",
-        )
+        _run(connection, "GRANT CONNECT ON DATABASE {} TO {}", "jobchurn", READER)
 
 
 def _role(connection: Connection, name: str, password: str) -> None:

@@ -12,6 +12,7 @@ import pytest
 from jobchurn.postgres.binaries import find_binaries
 from jobchurn.postgres.identity import give, identity_for
 from jobchurn.settings import Settings
+from jobchurn.store import Store
 
 INIT = Path(__file__).resolve().parents[2] / "deploy" / "init"
 
@@ -77,12 +78,16 @@ def addresses(secrets):
     return {
         "app": app,
         "airflow": airflow.replace("+psycopg", ""),
-        "grafana": f"postgresql://grafana:{grafana}@{server}",
+        "grafana": f"postgresql://jobchurn_reader:{grafana}@{server}",
     }
 
 
+# Whoever logs in may turn this off, so it is not what keeps anybody from changing anything.
+WRITES = "-c default_transaction_read_only=off"
+
+
 def run(address, statement):
-    with psycopg.connect(address, connect_timeout=10) as connection:
+    with psycopg.connect(address, connect_timeout=10, options=WRITES) as connection:
         return connection.execute(statement)
 
 
@@ -106,17 +111,46 @@ def test_nobody_connects_to_the_database_of_another(addresses, user, database):
         run(address, "SELECT 1")
 
 
-def test_grafana_reads_what_the_application_makes_and_changes_nothing(addresses):
-    run(addresses["app"], "CREATE TABLE made_later (number int)")
-    run(addresses["grafana"], "SELECT * FROM made_later")
+@pytest.fixture(scope="module")
+def store(addresses, contract):
+    """The application's store, its tables made by itself."""
+    opened = Store.connect(addresses["app"], contract)
+    opened.migrate()
+    yield opened
+    opened.close()
+
+
+def test_grafana_reads_what_the_application_makes_and_changes_nothing(addresses, store):
+    assert store.missing() == []
+    run(addresses["grafana"], "SELECT * FROM predictions")
     for statement in (
-        "INSERT INTO made_later VALUES (1)",
-        "DELETE FROM made_later",
-        "DROP TABLE made_later",
+        "INSERT INTO predictions (position) VALUES (1)",
+        "DELETE FROM predictions",
+        "DROP TABLE predictions",
         "CREATE TABLE theirs (number int)",
+        "CREATE TEMPORARY TABLE theirs (number int)",
     ):
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             run(addresses["grafana"], statement)
+
+
+def test_the_application_reads_its_panels_as_the_reader(store):
+    assert store.panels.read("SELECT current_user").rows == [("jobchurn_reader",)]
+
+
+def test_a_session_of_grafana_s_can_only_read_and_not_for_long(addresses, store):
+    with psycopg.connect(addresses["grafana"], autocommit=True) as connection:
+        shown = {
+            name: connection.execute(f"SHOW {name}").fetchone()[0]
+            for name in ("default_transaction_read_only", "statement_timeout", "TimeZone")
+        }
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("SET ROLE jobchurn")
+    assert shown == {
+        "default_transaction_read_only": "on",
+        "statement_timeout": "30s",
+        "TimeZone": "UTC",
+    }
 
 
 @pytest.mark.parametrize("user", ["app", "airflow", "grafana"])
@@ -129,7 +163,7 @@ def test_no_user_rules_the_server(addresses, user):
     ):
         with (
             pytest.raises(psycopg.errors.InsufficientPrivilege),
-            psycopg.connect(addresses[user], autocommit=True) as connection,
+            psycopg.connect(addresses[user], autocommit=True, options=WRITES) as connection,
         ):
             connection.execute(statement)
 

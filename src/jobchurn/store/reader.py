@@ -148,9 +148,13 @@ def _give_settings(driver: Driver) -> None:
 
 
 def _give_password(driver: Driver, password: str) -> bool:
-    """Let the role log in; whether this user may."""
+    """Let the role log in; whether this user may see to that."""
     # The server is sent a verifier, so that no log of its can hold the password.
     verifier = driver.pgconn.encrypt_password(password.encode(), READER.encode(), b"scram-sha-256")
+    may_connect = "SELECT has_database_privilege(%(role)s, current_database(), 'CONNECT')"
+    if not _asked(driver, may_connect, role=READER):
+        name = sql.Identifier(driver.info.dbname)
+        _try(driver, "GRANT CONNECT ON DATABASE {name} TO {role}", name=name)
     return _try(
         driver,
         "ALTER ROLE {role} LOGIN PASSWORD {verifier}",

@@ -210,6 +210,8 @@ def _predictions(metadata: MetaData, contract: Contract) -> Table:
             text("created_at DESC"),
             text("id DESC"),
         ),
+        # What of one model version comes after a window, for ``store.drift``.
+        Index("predictions_windows", "source", "model_version", "created_at", "id"),
         postgresql_partition_by="RANGE (created_at)",
     )
 

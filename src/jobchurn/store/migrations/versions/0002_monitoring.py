@@ -34,6 +34,9 @@ def _alert_states() -> None:
 
 
 def _drift() -> None:
+    op.create_index(
+        "predictions_windows", "predictions", ["source", "model_version", "created_at", "id"]
+    )
     op.create_table(
         "drift_windows",
         sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
