@@ -1,0 +1,374 @@
+"""The dashboard on ingestion: what came in, how good it was, and what was wrong with it."""
+
+from __future__ import annotations
+
+from jobchurn.contract import Contract
+from jobchurn.panels.marks import ALERTS
+from jobchurn.panels.panel import (
+    Colour,
+    Dashboard,
+    Panel,
+    PanelKind,
+    State,
+    Threshold,
+    Unit,
+    Variable,
+)
+from jobchurn.panels.sql import literal, written
+
+NAME = "ingestion"
+SHARE_OF_BAD, HIGH_FILES, MINUTES_SINCE = 2, 4, 6
+"""Panels that alert rules point to."""
+
+BAD_SHARE = (
+    Threshold(None, Colour.GOOD),
+    Threshold(0.10, Colour.WARN),
+    Threshold(0.50, Colour.BAD),
+)
+"""What a share of bad rows says: as a file's criticality by default, medium and high."""
+
+_TRIGGERS = {"start": "the first start", "cli": "hand", "dag": "Airflow"}
+_LEVELS = (
+    State(0, "none", Colour.GOOD),
+    State(1, "low", Colour.NOTICE),
+    State(2, "medium", Colour.WARN),
+    State(3, "high", Colour.BAD),
+)
+_RULES_IN_SIGHT = 7
+
+# Content that was there before is a run of its own, but its rows are not counted again.
+_FIRST_TIME = (
+    "$__timeFilter(finished_at) AND duplicate_of IS NULL AND trigger IN (${trigger:sqlstring})"
+)
+_ISSUES = "ingestion_issues JOIN ingestion_runs USING (run_id)"
+
+_WAIT = "No file came in this time range: put one into raw_data/, or run `jobchurn ingest`."
+_CLEAN = "No rule was broken in this time range."
+
+
+def dashboard_of(contract: Contract) -> Dashboard:
+    """The dashboard on ingestion."""
+    return Dashboard(
+        name=NAME,
+        title="Ingestion quality",
+        description="Is what comes in any good? Rows and files as they were checked; content that "
+        "was there before counts once.",
+        variables=(
+            Variable(
+                name="trigger",
+                label="Ingested by",
+                options=tuple(_TRIGGERS),
+                several=True,
+                words=_TRIGGERS,
+            ),
+        ),
+        annotations=(ALERTS,),
+        panels=(*_numbers(), *_over_time(), *_reasons(contract), _latest()),
+    )
+
+
+def _numbers() -> tuple[Panel, ...]:
+    return (
+        _stat(
+            1,
+            "Rows ingested",
+            "Rows of all files that were checked, good and bad.",
+            "coalesce(sum(rows_total), 0)::bigint",
+        ),
+        Panel(
+            id=SHARE_OF_BAD,
+            kind=PanelKind.STAT,
+            title="Share of bad rows",
+            description="Rows that broke a rule, of all rows. Orange from 10% on, red from 50%: "
+            "there a file's criticality is medium and high. A rule calls when it is above 40% over "
+            "an hour.",
+            sql=written(f"""
+                SELECT sum(rows_invalid)::float8 / sum(rows_total) AS value
+                FROM ingestion_runs
+                WHERE {_FIRST_TIME}
+                HAVING sum(rows_total) > 0
+            """),
+            unit=Unit.SHARE,
+            thresholds=BAD_SHARE,
+            lowest=0,
+            highest=1,
+            width=4,
+            height=4,
+            empty=_WAIT,
+        ),
+        _stat(3, "Files", "Files that were checked and published.", "count(*)"),
+        _stat(
+            HIGH_FILES,
+            "High-criticality files",
+            "Files that could not be read, lack a required column, or are bad for the greater "
+            "part. Each is told at once, with its report.",
+            "count(*) FILTER (WHERE criticality = 'high')",
+            thresholds=(Threshold(None, Colour.GOOD), Threshold(1, Colour.BAD)),
+        ),
+        Panel(
+            id=5,
+            kind=PanelKind.STAT,
+            title="Repeated files",
+            description="Files whose content had come before, under whatever name: they are "
+            "recognised, and their rows go nowhere a second time.",
+            sql=written("""
+                SELECT count(*) AS value
+                FROM ingestion_runs
+                WHERE $__timeFilter(finished_at)
+                  AND duplicate_of IS NOT NULL
+                  AND trigger IN (${trigger:sqlstring})
+            """),
+            unit=Unit.COUNT,
+            width=4,
+            height=4,
+        ),
+        Panel(
+            id=MINUTES_SINCE,
+            kind=PanelKind.STAT,
+            title="Since the last file",
+            description="How long ago a file was last ingested, whatever its verdict and whatever "
+            "the time range. A rule calls after ten minutes.",
+            sql=written("""
+                SELECT extract(epoch FROM now() - max(finished_at))::float8 / 60 AS value
+                FROM ingestion_runs
+                HAVING max(finished_at) IS NOT NULL
+            """),
+            unit=Unit.MINUTES,
+            thresholds=(
+                Threshold(None, Colour.GOOD),
+                Threshold(10, Colour.WARN),
+                Threshold(60, Colour.BAD),
+            ),
+            width=4,
+            height=4,
+            empty="No file was ever ingested: put one into raw_data/, or run `jobchurn ingest`.",
+        ),
+    )
+
+
+def _stat(
+    number: int,
+    title: str,
+    description: str,
+    value: str,
+    thresholds: tuple[Threshold, ...] = (),
+) -> Panel:
+    """A count over the runs of the time range."""
+    return Panel(
+        id=number,
+        kind=PanelKind.STAT,
+        title=title,
+        description=description,
+        sql=f"SELECT {value} AS value\nFROM ingestion_runs\nWHERE {_FIRST_TIME}",
+        unit=Unit.COUNT,
+        thresholds=thresholds,
+        width=4,
+        height=4,
+    )
+
+
+def _over_time() -> tuple[Panel, ...]:
+    levels = ", ".join(f"({level.value}, '{level.word}')" for level in _LEVELS)
+    triggers = " ".join(f"WHEN '{name}' THEN '{words}'" for name, words in _TRIGGERS.items())
+    severity = " ".join(f"WHEN '{level.word}' THEN {level.value}" for level in _LEVELS)
+    return (
+        Panel(
+            id=7,
+            kind=PanelKind.STACK,
+            title="Good and bad rows",
+            description="Where the rows went, at the time when their file was published.",
+            sql=written(f"""
+                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                  metric,
+                  sum(rows)::float8 AS value
+                FROM ingestion_runs
+                CROSS JOIN LATERAL (VALUES ('good', rows_valid), ('bad', rows_invalid))
+                  AS routed (metric, rows)
+                WHERE {_FIRST_TIME}
+                GROUP BY 1, 2
+                ORDER BY 1, 2
+            """),
+            unit=Unit.COUNT,
+            lowest=0,
+            width=16,
+            empty=_WAIT,
+        ),
+        Panel(
+            id=8,
+            kind=PanelKind.BARS,
+            title="Files by criticality",
+            description="How much attention the files deserve: none where every row is good, high "
+            "where the file as a whole is of no use.",
+            sql=written(f"""
+                WITH files AS (
+                  SELECT criticality FROM ingestion_runs WHERE {_FIRST_TIME}
+                )
+                SELECT word AS label, count(criticality) AS files
+                FROM (VALUES {levels}) AS levels (place, word)
+                LEFT JOIN files ON criticality = word
+                WHERE EXISTS (SELECT FROM files)
+                GROUP BY place, word
+                ORDER BY place
+            """),
+            unit=Unit.COUNT,
+            lowest=0,
+            width=8,
+            empty=_WAIT,
+        ),
+        Panel(
+            id=9,
+            kind=PanelKind.SERIES,
+            title="Share of bad rows over time",
+            description="A step up that stays is a sender's change; a single peak is one file. The "
+            "lines mark medium and high criticality.",
+            sql=written(f"""
+                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                  'bad rows' AS metric,
+                  sum(rows_invalid)::float8 / sum(rows_total) AS value
+                FROM ingestion_runs
+                WHERE {_FIRST_TIME}
+                GROUP BY 1
+                HAVING sum(rows_total) > 0
+                ORDER BY 1
+            """),
+            unit=Unit.SHARE,
+            thresholds=BAD_SHARE,
+            lowest=0,
+            highest=1,
+            empty=_WAIT,
+        ),
+        Panel(
+            id=10,
+            kind=PanelKind.STACK,
+            title="Issues over time",
+            description="Rows by the rule that they broke. A row that breaks several counts for "
+            f"each; the {_RULES_IN_SIGHT} rules most broken are told apart.",
+            sql=written(f"""
+                WITH found AS (
+                  SELECT finished_at, rule, rows FROM {_ISSUES} WHERE {_FIRST_TIME}
+                ), ranked AS (
+                  SELECT rule, row_number() OVER (ORDER BY sum(rows) DESC, rule) AS place
+                  FROM found
+                  GROUP BY rule
+                )
+                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                  CASE WHEN place <= {_RULES_IN_SIGHT} THEN rule ELSE 'other rules' END AS metric,
+                  sum(rows)::float8 AS value
+                FROM found JOIN ranked USING (rule)
+                GROUP BY 1, 2
+                ORDER BY 1, 2
+            """),
+            unit=Unit.COUNT,
+            lowest=0,
+            empty=_CLEAN,
+        ),
+        Panel(
+            id=11,
+            kind=PanelKind.TIMELINE,
+            title="Criticality over time",
+            description="The worst file of each moment, by what ingested it. A colour lasts until "
+            "the next file.",
+            sql=written(f"""
+                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                  CASE trigger {triggers} ELSE trigger END AS metric,
+                  max(CASE criticality {severity} ELSE 0 END) AS value
+                FROM ingestion_runs
+                WHERE {_FIRST_TIME}
+                GROUP BY 1, 2
+                ORDER BY 1, 2
+            """),
+            states=_LEVELS,
+            width=24,
+            height=6,
+            empty=_WAIT,
+        ),
+    )
+
+
+def _reasons(contract: Contract) -> tuple[Panel, ...]:
+    labels = " ".join(
+        f"WHEN {literal(column.name)} THEN {literal(column.label)}" for column in contract.columns
+    )
+    return (
+        Panel(
+            id=12,
+            kind=PanelKind.BARS,
+            title="Rules most broken",
+            description="Rows by the rule that they broke, over all columns.",
+            sql=written(f"""
+                SELECT rule AS label, sum(rows)::bigint AS rows
+                FROM {_ISSUES}
+                WHERE {_FIRST_TIME}
+                GROUP BY rule
+                ORDER BY rows DESC, rule
+                LIMIT 10
+            """),
+            unit=Unit.COUNT,
+            lowest=0,
+            width=10,
+            height=9,
+            empty=_CLEAN,
+        ),
+        Panel(
+            id=13,
+            kind=PanelKind.TABLE,
+            title="Reasons by column and rule",
+            description="Which column is to blame, by which rule, in how many rows and files, and "
+            "in what share of all rows that came.",
+            sql=written(f"""
+                WITH total AS (
+                  SELECT sum(rows_total)::float8 AS rows FROM ingestion_runs WHERE {_FIRST_TIME}
+                )
+                SELECT
+                  CASE column_name {labels} ELSE coalesce(column_name, 'the record') END
+                    AS "column",
+                  rule,
+                  sum(rows)::bigint AS rows,
+                  sum(rows)::float8 / nullif((SELECT rows FROM total), 0) AS share,
+                  count(DISTINCT run_id) AS files
+                FROM {_ISSUES}
+                WHERE {_FIRST_TIME}
+                GROUP BY column_name, rule
+                ORDER BY rows DESC, column_name, rule
+                LIMIT 100
+            """),
+            unit=Unit.COUNT,
+            units={"share": Unit.SHARE},
+            width=14,
+            height=9,
+            empty=_CLEAN,
+        ),
+    )
+
+
+def _latest() -> Panel:
+    triggers = " ".join(f"WHEN '{name}' THEN '{words}'" for name, words in _TRIGGERS.items())
+    return Panel(
+        id=14,
+        kind=PanelKind.TABLE,
+        title="Latest files",
+        description="The last fifty, the latest first; the report shows offending cells and their "
+        "likely repair. A repeated file has the numbers of the first one, and no report.",
+        sql=written(f"""
+            SELECT finished_at AS finished,
+              file,
+              rows_total AS rows,
+              rows_invalid AS "bad rows",
+              invalid_ratio AS "bad share",
+              criticality,
+              CASE trigger {triggers} ELSE trigger END AS "ingested by",
+              CASE WHEN duplicate_of IS NULL THEN 'no' ELSE 'yes' END AS repeated,
+              regexp_replace(report, '^.*/', '') AS report
+            FROM ingestion_runs
+            WHERE $__timeFilter(finished_at)
+              AND trigger IN (${{trigger:sqlstring}})
+            ORDER BY finished_at DESC, run_id DESC
+            LIMIT 50
+        """),
+        unit=Unit.COUNT,
+        units={"bad share": Unit.SHARE},
+        links={"report": "/reports/{cell}"},
+        width=24,
+        height=10,
+        empty=_WAIT,
+    )

@@ -1,0 +1,366 @@
+"""The alert rules: what is worth calling somebody for.
+
+Each answers with one number, 0 where there is nothing to judge: quiet hours are no alarm.
+"""
+
+from __future__ import annotations
+
+from jobchurn.contract import Contract
+from jobchurn.panels import drift, freshness, ingestion, operations, outcomes, predictions, service
+from jobchurn.panels.outcomes import known
+from jobchurn.panels.panel import Unit
+from jobchurn.panels.percentiles import percentile
+from jobchurn.panels.rule import AlertRule, Severity
+from jobchurn.panels.sql import CHAMPION, TO, label_of, written
+
+_MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
+_MOST = 100_000
+"""How many predictions calibration looks at: enough for any mean, and few enough for any stream."""
+
+_CHECKED = "$__timeFilter(finished_at) AND duplicate_of IS NULL"
+_LATEST = written(f"""
+    SELECT DISTINCT ON (source) id, source, rows, unseen, decision
+    FROM drift_windows
+    WHERE $__timeFilter(last_at) AND model_version = {CHAMPION}
+    ORDER BY source, last_at DESC, last_id DESC
+""")
+_SMALL = "$__timeFilter(at) AND route = '/predict' AND method = 'POST' AND records < 1000"
+
+
+def rules_of(contract: Contract) -> tuple[AlertRule, ...]:
+    """The rules, in the order in which the data goes."""
+    return (
+        *_of_ingestion(),
+        _one_class(),
+        *_of_drift(contract),
+        _calibration(contract),
+        *_of_service(),
+    )
+
+
+def _of_ingestion() -> tuple[AlertRule, ...]:
+    return (
+        AlertRule(
+            name="bad-rows",
+            title="Many rows are bad",
+            description="More than 40% of the rows of the last hour broke a rule. They are in "
+            "bad_data/, and no prediction is made for them.",
+            severity=Severity.WARNING,
+            sql=_value(
+                "coalesce(sum(rows_invalid)::float8 / nullif(sum(rows_total), 0)::float8, 0)",
+                f"FROM ingestion_runs\nWHERE {_CHECKED}",
+            ),
+            within_seconds=_HOUR,
+            above=0.4,
+            unit=Unit.SHARE,
+            details=written(f"""
+                SELECT coalesce(column_name || ', ', '') || rule || ': ' || sum(rows) || ' rows of '
+                  || count(DISTINCT run_id) || ' files' AS line
+                FROM ingestion_issues JOIN ingestion_runs USING (run_id)
+                WHERE {_CHECKED}
+                GROUP BY column_name, rule
+                ORDER BY sum(rows) DESC, column_name, rule
+                LIMIT 5
+            """),
+            dashboard=ingestion.NAME,
+            panel=ingestion.SHARE_OF_BAD,
+        ),
+        AlertRule(
+            name="nothing-ingested",
+            title="Nothing comes in",
+            description="No file was ingested for more than ten minutes, though there was one "
+            "within a day.",
+            severity=Severity.WARNING,
+            sql=_value(
+                f"coalesce(extract(epoch FROM {TO} - max(finished_at))::float8 / 60, 0)",
+                "FROM ingestion_runs\nWHERE $__timeFilter(finished_at)",
+            ),
+            within_seconds=_DAY,
+            above=10,
+            unit=Unit.MINUTES,
+            dashboard=ingestion.NAME,
+            panel=ingestion.MINUTES_SINCE,
+        ),
+        AlertRule(
+            name="high-criticality",
+            title="A file of high criticality",
+            description="In the last 15 minutes a file came that cannot be read, lacks a required "
+            "column, or is bad for the greater part.",
+            severity=Severity.CRITICAL,
+            sql=_value(
+                "count(*)", f"FROM ingestion_runs\nWHERE {_CHECKED} AND criticality = 'high'"
+            ),
+            within_seconds=15 * _MINUTE,
+            above=0,
+            unit=Unit.COUNT,
+            details=written(f"""
+                SELECT file || ': ' || rows_invalid || ' of ' || rows_total || ' rows bad' AS line
+                FROM ingestion_runs
+                WHERE {_CHECKED} AND criticality = 'high'
+                ORDER BY finished_at DESC, run_id
+                LIMIT 5
+            """),
+            dashboard=ingestion.NAME,
+            panel=ingestion.HIGH_FILES,
+            told_by_ingestion=True,
+        ),
+    )
+
+
+def _one_class() -> AlertRule:
+    return AlertRule(
+        name="one-class",
+        title="Every answer is the same",
+        description="At least 100 predictions were made in the last hour, and all of them say the "
+        "same. The model, its threshold or the data is not what it should be.",
+        severity=Severity.CRITICAL,
+        sql=_value(
+            "(count(*) >= 100 AND min(prediction) = max(prediction))::int",
+            "FROM predictions\nWHERE $__timeFilter(created_at)",
+        ),
+        within_seconds=_HOUR,
+        above=0,
+        details=written("""
+            SELECT source || ': ' || count(*) || ' predictions, all ' || min(prediction)
+              || ', mean probability ' || round(avg(probability)::numeric, 2) AS line
+            FROM predictions
+            WHERE $__timeFilter(created_at)
+            GROUP BY source
+            ORDER BY source
+        """),
+        dashboard=predictions.NAME,
+        panel=predictions.MAJORITY,
+    )
+
+
+def _of_drift(contract: Contract) -> tuple[AlertRule, ...]:
+    label = label_of(contract, "feature", "kind")
+    return (
+        AlertRule(
+            name="drift",
+            title="The data has drifted",
+            description="In two windows running, the same feature differs from what the model in "
+            "charge was trained on, by more than chance and by enough to matter.",
+            severity=Severity.CRITICAL,
+            sql=_of_latest("count(*) FILTER (WHERE decision = 2)"),
+            within_seconds=_DAY,
+            above=0,
+            unit=Unit.COUNT,
+            details=written(
+                f"""
+                WITH latest AS (
+                  <latest>
+                )
+                SELECT {label} || ' (' || source || '): p ' || to_char(p_adjusted, 'FM0.9EEEE')
+                  || coalesce(', effect ' || round(effect::numeric, 2), '')
+                  || coalesce(', mean ' || to_char(shift, 'SG0.00') || ' sd', '')
+                  || ', blank ' || round(100 * missing::numeric) || '% against '
+                  || round(100 * missing_baseline::numeric) || '%' AS line
+                FROM latest JOIN drift_metrics AS metrics ON window_id = latest.id
+                WHERE metrics.decision = 2
+                ORDER BY p_adjusted, effect DESC, feature
+                LIMIT 5
+                """,
+                latest=_LATEST,
+            ),
+            dashboard=predictions.NAME,
+            panel=drift.DECISIONS,
+        ),
+        AlertRule(
+            name="unseen-levels",
+            title="Names that the model has never seen",
+            description="In the latest window of a source, more than 5% of the rows hold a text "
+            "that did not occur in training. Answers for these rows rest on the other features.",
+            severity=Severity.WARNING,
+            sql=_of_latest("coalesce(max(unseen::float8 / nullif(rows, 0)), 0)"),
+            within_seconds=_DAY,
+            above=0.05,
+            unit=Unit.SHARE,
+            details=written(
+                """
+                WITH latest AS (
+                  <latest>
+                )
+                SELECT source || ': ' || unseen || ' of ' || rows || ' rows' AS line
+                FROM latest
+                WHERE unseen > 0
+                ORDER BY unseen::float8 / rows DESC, source
+                """,
+                latest=_LATEST,
+            ),
+            dashboard=predictions.NAME,
+            panel=drift.UNSEEN,
+        ),
+    )
+
+
+def _calibration(contract: Contract) -> AlertRule:
+    latest = f"predictions WHERE $__timeFilter(created_at) ORDER BY created_at DESC LIMIT {_MOST}"
+    rows = written("WITH known AS (\n  <known>\n)", known=known(contract, latest))
+    return AlertRule(
+        name="calibration",
+        title="Probabilities and outcomes disagree",
+        description="Where the outcome is known, the mean probability is more than 10 points away "
+        "from the share of positive outcomes, over at least 200 predictions of the last seven "
+        f"days (of the latest {_MOST:,}).",
+        severity=Severity.WARNING,
+        sql=f"{rows}\n"
+        + _value(
+            "CASE WHEN count(*) >= 200\n"
+            "    THEN abs(avg(probability) - avg(outcome::float8)) ELSE 0 END",
+            "FROM known",
+        ),
+        within_seconds=7 * _DAY,
+        above=0.1,
+        unit=Unit.SHARE,
+        details=f"{rows}\n"
+        + written("""
+            SELECT 'mean probability ' || round(100 * avg(probability)::numeric) || '%, positive '
+              || round(100 * avg(outcome)) || '%, of ' || count(*) || ' known outcomes' AS line
+            FROM known
+            HAVING count(*) > 0
+        """),
+        dashboard=predictions.NAME,
+        panel=outcomes.CALIBRATION_GAP,
+    )
+
+
+def _of_service() -> tuple[AlertRule, ...]:
+    return (
+        AlertRule(
+            name="slow-answers",
+            title="Answers are slow",
+            description="For five minutes, one in twenty requests for predictions of fewer than "
+            "1,000 records has taken more than a second.",
+            severity=Severity.WARNING,
+            sql=written(
+                f"""
+                WITH slow AS (
+                  <slow>
+                )
+                SELECT {TO} AS time,
+                  CASE WHEN (SELECT count(*) FROM request_log WHERE {_SMALL}) >= 20
+                    THEN coalesce((SELECT value FROM slow), 0) ELSE 0 END AS value
+                """,
+                slow=percentile(f"SELECT seconds, weight\nFROM request_log\nWHERE {_SMALL}", 0.95),
+            ),
+            within_seconds=15 * _MINUTE,
+            above=1,
+            pending_seconds=5 * _MINUTE,
+            unit=Unit.SECONDS,
+            dashboard=service.NAME,
+            panel=service.SLOW,
+        ),
+        AlertRule(
+            name="errors",
+            title="The API answers with errors",
+            description="More than 5% of the requests of the last ten minutes, at least 20, were "
+            "answered with a status of 500 or above.",
+            severity=Severity.CRITICAL,
+            sql=_value(
+                "CASE WHEN sum(weight) >= 20\n"
+                "    THEN coalesce(sum(weight) FILTER (WHERE status >= 500), 0) / sum(weight)\n"
+                "    ELSE 0 END",
+                "FROM request_log\nWHERE $__timeFilter(at)",
+            ),
+            within_seconds=10 * _MINUTE,
+            above=0.05,
+            unit=Unit.SHARE,
+            details=written("""
+                SELECT method || ' ' || route || ': ' || round(sum(weight)) || ' times ' || status
+                  AS line
+                FROM request_log
+                WHERE $__timeFilter(at) AND status >= 500
+                GROUP BY method, route, status
+                ORDER BY sum(weight) DESC, 1
+                LIMIT 5
+            """),
+            dashboard=service.NAME,
+            panel=service.ERRORS,
+        ),
+        AlertRule(
+            name="late-predictions",
+            title="Good rows wait for predictions",
+            description="Files whose good rows were published more than ten minutes ago, within "
+            "seven days, have no predictions.",
+            severity=Severity.WARNING,
+            sql=_value("count(*)", _late()),
+            within_seconds=7 * _DAY,
+            above=0,
+            unit=Unit.COUNT,
+            details=written(
+                """
+                SELECT file || ': ' || rows_valid || ' good rows' AS line
+                <late>
+                ORDER BY finished_at, run_id
+                LIMIT 5
+                """,
+                late=_late(),
+            ),
+            dashboard=service.NAME,
+            panel=freshness.LATE,
+        ),
+        AlertRule(
+            name="alerts-undelivered",
+            title="Alerts do not arrive",
+            description="Alerts were recorded more than five minutes ago and have not been "
+            "delivered.",
+            severity=Severity.WARNING,
+            sql=_value("count(*)", _undelivered()),
+            within_seconds=_DAY,
+            above=0,
+            unit=Unit.COUNT,
+            details=written(
+                """
+                SELECT channel || ', ' || count(*) || ' alerts: '
+                  || coalesce(left(max(last_error), 200), 'not tried yet') AS line
+                <undelivered>
+                GROUP BY channel
+                ORDER BY channel
+                LIMIT 5
+                """,
+                undelivered=_undelivered(),
+            ),
+            dashboard=service.NAME,
+            panel=operations.UNDELIVERED,
+        ),
+    )
+
+
+def _value(value: str, rows: str) -> str:
+    """A rule's number, as both readers of rules take it."""
+    return f"SELECT {TO} AS time,\n  {value} AS value\n{rows}"
+
+
+def _of_latest(value: str) -> str:
+    """A number over the latest window of each source."""
+    return written(
+        """
+        WITH latest AS (
+          <latest>
+        )
+        <value>
+        """,
+        latest=_LATEST,
+        value=_value(value, "FROM latest"),
+    )
+
+
+def _late() -> str:
+    return written(f"""
+        FROM ingestion_runs
+        WHERE $__timeFilter(finished_at)
+          AND finished_at < {TO} - interval '10 minutes'
+          AND {freshness.WAITED}
+          AND {freshness.NOT_PREDICTED}
+    """)
+
+
+def _undelivered() -> str:
+    return written(f"""
+        FROM alerts
+        WHERE $__timeFilter(created_at)
+          AND created_at < {TO} - interval '5 minutes'
+          AND status IN ('pending', 'failed')
+          AND attempts < 10
+    """)
