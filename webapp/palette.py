@@ -7,6 +7,7 @@ or a place says it too.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterable, Sequence
 
@@ -62,7 +63,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 def colours_of(names: Sequence[str]) -> list[str]:
     """A colour for each line or bar: names that say something by themselves keep theirs."""
-    free = iter(SEVERAL * (len(names) // len(SEVERAL) + 1))
-    return [
-        GREY if is_reference(name) else _ALWAYS.get(name.casefold()) or next(free) for name in names
-    ]
+    fixed = [GREY if is_reference(name) else _ALWAYS.get(name.casefold()) for name in names]
+    free = [colour for colour in SEVERAL if colour not in fixed] or list(SEVERAL)
+    others = itertools.cycle(free)
+    return [colour or next(others) for colour in fixed]

@@ -14,7 +14,7 @@ from dashboard import Panel, Span, rows_of
 from panel_table import show_table
 from plots import Drawn, Entry
 from units import NOTHING, said
-from words import escaped
+from words import escaped, prose
 
 WHOLE = 24
 """The width of the page, as panels count theirs."""
@@ -49,9 +49,9 @@ def show_panel(panel: Panel, span: Span) -> None:
     with st.container(border=True, height="stretch", gap="xsmall"):
         st.subheader(escaped(panel.title), anchor=False, help=help_of(panel))
         if panel.error:
-            _instead(panel, f":material/cloud_off: {escaped(panel.error)}")
+            _instead(panel, f":material/cloud_off: {prose(panel.error)}")
         elif not has_something(panel):
-            _instead(panel, f":material/inbox: {escaped(panel.empty)}")
+            _instead(panel, f":material/inbox: {prose(panel.empty)}")
         elif panel.kind == "stat":
             _show_stat(panel)
         elif panel.kind == "table":
@@ -85,7 +85,7 @@ def help_of(panel: Panel) -> str:
     ]
     ground = [SAYS[t["colour"]] for t in panel.thresholds if t["at"] is None]
     meaning = f" Below that {ground[0]}; {', '.join(steps)}." if steps and ground else ""
-    return escaped(panel.description + meaning)
+    return prose(panel.description + meaning)
 
 
 def colour_of(value: float, panel: Panel) -> str:

@@ -112,6 +112,17 @@ def escaped(text: str) -> str:
     return "".join(f"\\{c}" if c in _MARKUP else c for c in parted)
 
 
+def prose(text: str) -> str:
+    """Text of our own in Markdown: escaped, save that what stands in backticks is code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return escaped(text)
+    return "".join(
+        f"`{part}`" if place % 2 and part.isprintable() else escaped(part)
+        for place, part in enumerate(parts)
+    )
+
+
 _ADDRESS = re.compile(r"(?<=//)(?=.)|(?<=www)(?=\.)|(?<=@)(?=.)", re.IGNORECASE)
 _MARKUP = frozenset(r"""\`*_{}[]()<>#+-.!|~$:&"'=^@/""")
 
