@@ -35,7 +35,7 @@ def values(page):
 
 def test_requests_are_counted_by_route_method_and_status(metrics):
     for status in (200, 200, 404):
-        metrics.came(1)
+        metrics.under_way(1)
         metrics.over(request(status=status), 0)
     found = values(metrics.page("")[0])
     assert found["jobchurn_requests_total", "/items/{id}", "200", "GET"] == 2
@@ -47,8 +47,8 @@ def test_requests_are_counted_by_route_method_and_status(metrics):
 
 
 def test_what_is_under_way_and_what_waits_is_told(metrics):
-    metrics.came(1)
-    metrics.came(2)
+    metrics.under_way(1)
+    metrics.under_way(2)
     found = values(metrics.page("")[0])
     assert found["jobchurn_requests_in_flight",] == 2
     assert found["jobchurn_requests_waiting",] == 3
@@ -124,7 +124,7 @@ import sys
 from jobchurn.api.measured import Answered
 from jobchurn.api.metrics import Metrics
 metrics = Metrics(lambda: "lgbm-1", lambda: 2)
-metrics.came(4)
+metrics.under_way(4)
 for _ in range(int(sys.argv[1])):
     metrics.over(Answered(1.0, "/", "GET", 200, 0.02, 0, 0), 3)
 metrics.predicted("webapp", 10)

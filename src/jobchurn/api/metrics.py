@@ -49,7 +49,8 @@ class Metrics:
     """
 
     def __init__(self, model_version: Callable[[], str | None], waiting: Callable[[], int]) -> None:
-        shared = _shared_folder()
+        self._shared = shared = _shared_folder()
+        self._under_way = 0
         self._waiting_now = waiting
         self._registry = registry = CollectorRegistry()
         # The values of several processes are read back from the folder, not from the registry.
@@ -101,9 +102,11 @@ class Metrics:
         self._by_answer: dict[tuple[str, str, int], Counter] = {}
         self._by_route: dict[str, Histogram] = {}
 
-    def came(self, under_way: int) -> None:
-        """Take note of a request that came."""
-        self._in_flight.set(under_way)
+    def under_way(self, requests: int) -> None:
+        """Take note of how many requests are under way now."""
+        self._under_way = requests
+        if self._shared:  # another process may be asked for the sum
+            self._set_gauges()
 
     def over(self, request: Answered, under_way: int) -> None:
         """Count a request that is over."""
@@ -116,8 +119,7 @@ class Metrics:
         if histogram is None:
             histogram = self._by_route[request.route] = self._seconds.labels(request.route)
         histogram.observe(request.seconds)
-        self._in_flight.set(under_way)
-        self._waiting.set(self._waiting_now())
+        self.under_way(under_way)
 
     def predicted(self, source: Source, records: int) -> None:
         """Count records that were predicted and kept."""
@@ -133,16 +135,20 @@ class Metrics:
         Args:
             accept: the client's header of that name.
         """
-        self._waiting.set(self._waiting_now())
+        self._set_gauges()
         try:
             encode, media_type = choose_encoder(accept)
         except TypeError:  # prometheus-client compares a version that is no number with one
             encode, media_type = generate_latest, CONTENT_TYPE_PLAIN_0_0_4
         return encode(self._registry), media_type
 
+    def _set_gauges(self) -> None:
+        self._in_flight.set(self._under_way)
+        self._waiting.set(self._waiting_now())
+
     def close(self) -> None:
         """Take what this process has under way out of the sum over all processes."""
-        if _shared_folder():
+        if self._shared:
             mark_process_dead(os.getpid())  # type: ignore[no-untyped-call]
 
 
