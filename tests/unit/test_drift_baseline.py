@@ -69,6 +69,16 @@ def test_bins_hold_each_known_number_once(values):
     assert found["missing"] == pytest.approx(1 - len(known) / len(values))
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.none() | st.floats(-40, 250) | st.integers(0, 9).map(float), max_size=150))
+def test_the_distribution_function_is_exact_at_its_points_and_just_below_them(values):
+    found = of("temperature", values)
+    known = [value for value in values if value is not None]
+    assert found["points"] == sorted(set(found["quantiles"]))
+    assert found["below"] == [sum(v < point for v in known) for point in found["points"]]
+    assert found["through"] == [sum(v <= point for v in known) for point in found["points"]]
+
+
 def test_a_column_without_any_value_has_no_mean():
     found = of("temperature", [None, None])
     assert (found["missing"], found["mean"], found["quantiles"]) == (1.0, None, [])

@@ -111,6 +111,15 @@ def test_the_card_describes_the_training_data(model, synthetic):
     assert {"lightgbm", "numpy", "python", "scikit-learn"} == set(card.libraries)
 
 
+def test_the_baseline_of_the_score_is_that_of_the_model_that_serves(model, synthetic):
+    columns, _ = synthetic
+    rows = zip(*(columns[name] for name in NAMES), strict=True)
+    scores = model.probabilities([dict(zip(NAMES, row, strict=True)) for row in rows])
+    found = model.card.baseline["score"]
+    assert found["mean"] == pytest.approx(scores.mean())
+    assert found["quantiles"][50] == np.quantile(scores, 0.5, method="inverted_cdf")
+
+
 def test_one_other_outcome_gives_the_data_another_hash(model, synthetic):
     columns, outcomes = synthetic
     flipped = [1 - outcomes[0], *outcomes[1:]]

@@ -87,7 +87,8 @@ def baseline_of(
     Args:
         contract: says which columns are inputs, and of what kind.
         columns: name → canonical values of all rows; an absent column is blank throughout.
-        scores: the model's probabilities for rows that it has not learnt from.
+        scores: the probabilities that the model to be served gives these rows; those of another
+            one, though trained alike, are distributed otherwise.
     """
     rows = max((len(values) for values in columns.values()), default=0)
     found: dict[str, LevelBaseline | NumberBaseline] = {}

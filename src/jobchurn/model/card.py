@@ -128,7 +128,7 @@ class Card:
         metrics: on rows held out; the model itself then learnt from all rows.
         calibration_bins, groups: over all rows, each scored by a model that did not see it.
         importance: feature → mean size of its contribution to the score.
-        baseline: the distribution of the inputs, and of the score on rows not seen.
+        baseline: the distribution of the inputs, and of the model's own scores of these rows.
         parameters: of LightGBM, the number of trees among them.
         libraries: name → version, of what trained it.
         created_at: when, in ISO 8601; like metrics and baseline no part of the version.
