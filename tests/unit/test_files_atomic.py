@@ -216,3 +216,11 @@ def test_old_temporary_files_are_swept_and_young_or_other_ones_are_not(tmp_path)
     (tmp_path / ".fedcba9876543210.tmp").write_bytes(b"")
     assert files.sweep(tmp_path) == 1
     assert names(tmp_path) == [".fedcba9876543210.tmp", ".keep", "a.tmp"]
+
+
+def test_a_made_folder_is_in_the_folder_above_for_good_whoever_made_it(tmp_path, synced):
+    folder = tmp_path / "run"
+    files.make_folder(folder)
+    files.make_folder(folder)
+    assert folder.is_dir()
+    assert synced == ["folder", "folder"]

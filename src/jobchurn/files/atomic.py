@@ -72,6 +72,16 @@ def move(source: Path, destination: Path) -> None:
     _sync(source.parent)
 
 
+def make_folder(path: Path) -> None:
+    """Make a folder where there is none, so that it survives a crash, and what is put in with it.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.mkdir(exist_ok=True)
+    _sync(path.parent)  # also where it was there: whoever made it may have been killed before this
+
+
 def put_back(source: Path, destination: Path) -> Path:
     """Move a file back to where it came from, beside whatever has come there since.
 

@@ -21,7 +21,6 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from jobchurn import files, quality, report
@@ -356,8 +355,6 @@ def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim |
         trigger=trigger,
         holder=holder,
         lease_seconds=services.settings.lease_seconds,
-        # When it was put there; when its content was written may be long ago.
-        arrived_at=datetime.fromtimestamp(status.st_ctime, UTC),
     )
 
 
@@ -372,7 +369,7 @@ def _secure(services: Services, claim: Claim) -> bool:
     if staged.exists():
         return True
     source = services.folders.raw_data / claim.name
-    folder.mkdir(parents=True, exist_ok=True)
+    files.make_folder(folder)
     moving = folder / f"{_RAW}.moving"
     if not moving.exists():
         try:
