@@ -21,6 +21,7 @@ import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jobchurn import files, quality, report
@@ -355,6 +356,8 @@ def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim |
         trigger=trigger,
         holder=holder,
         lease_seconds=services.settings.lease_seconds,
+        # When it was put there; when its content was written may be long ago.
+        arrived_at=datetime.fromtimestamp(status.st_ctime, UTC),
     )
 
 
