@@ -1,0 +1,25 @@
+"""A house in which workers live and die."""
+
+import pytest
+
+from api_house import open_house
+from faults.crashes import Scene
+from faults.nursery import Nursery
+from jobchurn.contract import JOB_CHANGE
+from jobchurn.store import Store
+
+
+@pytest.fixture(scope="session")
+def nursery():
+    opened = Nursery()
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def scene(nursery, database, tmp_path):
+    """A home with a model in charge, and a database; nothing has arrived yet."""
+    store = Store.connect(database, JOB_CHANGE)
+    open_house(store, tmp_path / "home")
+    store.close()
+    return Scene(nursery, tmp_path / "home", database)

@@ -1,0 +1,117 @@
+"""Planted faults: what a careless change might do, for the harness to notice before it is trusted.
+
+Each is put into a worker's process alone, after the boundaries are watched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from jobchurn import files
+from jobchurn.files import atomic
+from jobchurn.flow import ingest, score
+from jobchurn.store.predictions import Predictions
+from jobchurn.store.requests import Requests
+
+
+def _sync_of_files_skipped() -> None:
+    real = os.fsync
+
+    def folders_only(descriptor):
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            real(descriptor)
+
+    os.fsync = folders_only
+
+
+def _sync_of_folders_skipped() -> None:
+    atomic._sync = lambda _: None
+
+
+def _written_in_place() -> None:
+    def write(path, content, staging=None):
+        with path.open("wb") as file:
+            for piece in (content,) if isinstance(content, bytes) else content:
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        atomic._sync(path.parent)
+
+    files.write_atomically = atomic.write_atomically = write
+    files.route.__globals__["write_atomically"] = write
+
+
+def _raw_file_removed_before_its_rows_are_published() -> None:
+    def publish(services, claim):
+        routes = ingest.routes_of(services, claim, ingest.staged_verdict(services, claim))
+        shutil.rmtree(ingest._work(services, claim))
+        return services.store.runs.finish(
+            claim, *(path and str(path) for path in dataclasses.astuple(routes))
+        )
+
+    ingest._publish = publish
+
+
+def _published_before_its_rows_are_written() -> None:
+    real = ingest.split_and_save
+
+    def split_and_save(services, claim):
+        routes = ingest.routes_of(services, claim, ingest.staged_verdict(services, claim))
+        paths = (path and str(path) for path in dataclasses.astuple(routes))
+        services.store.runs.finish(claim, *paths)
+        real(services, claim)
+
+    ingest.split_and_save = split_and_save
+
+
+def _key_dropped() -> None:
+    real = Predictions.write
+
+    def write(self, batch):
+        return real(self, dataclasses.replace(batch, key=None))
+
+    Predictions.write = write
+
+
+def _key_committed_before_its_predictions() -> None:
+    real = Requests._register
+
+    def register(self, connection, batch):
+        registered = real(self, connection, batch)
+        connection.connection.driver_connection.commit()
+        return registered
+
+    Requests._register = register
+
+
+def _marked_as_predicted_before_it_is() -> None:
+    real = score.score_file
+
+    def score_file(services, good, predictor):
+        digest = files.sha256_of(Path(good.path))
+        services.store.predictions.mark_predicted(
+            digest, name=good.name, mtime=0.0, rows=good.rows, run_id=good.run_id
+        )
+        return real(services, good, predictor)
+
+    score.score_file = score_file
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "a file is not synced": _sync_of_files_skipped,
+    "a folder is not synced": _sync_of_folders_skipped,
+    "a file is written in place": _written_in_place,
+    "the raw file goes before its rows are published": (
+        _raw_file_removed_before_its_rows_are_published
+    ),
+    "rows are published before they are written": _published_before_its_rows_are_written,
+    "the idempotency key is dropped": _key_dropped,
+    "the key is committed before its predictions": _key_committed_before_its_predictions,
+    "a file is marked as predicted before it is": _marked_as_predicted_before_it_is,
+}
+"""What is wrong → how to make it so."""
