@@ -36,6 +36,7 @@ def test_the_commands_of_the_design_are_there():
         "data synth", "data fetch", "data split",
         "train", "models list", "models promote", "models rollback",
         "ingest", "predict", "runs", "db migrate",
+        "watch", "lab drift", "lab bad-rows", "lab one-class", "lab quiet",
         "dashboards build", "dashboards check",
     }  # fmt: skip
 
@@ -49,7 +50,7 @@ def test_every_command_says_what_it_does_and_what_each_word_after_it_means(words
 
 
 def test_help_shows_every_command():
-    for group in ("", "data", "models", "db"):
+    for group in ("", "data", "models", "db", "lab"):
         shown = told_by(*group.split(), "--help")
         for words in COMMANDS:
             of, _, name = words.rpartition(" ")
@@ -57,7 +58,7 @@ def test_help_shows_every_command():
                 assert f" {name} " in shown
 
 
-@pytest.mark.parametrize("group", ["", "data", "models", "db"])
+@pytest.mark.parametrize("group", ["", "data", "models", "db", "lab"])
 def test_a_group_without_a_command_shows_its_help(group):
     assert "Usage" in told_by(*group.split(), code=2)
 

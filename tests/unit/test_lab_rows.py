@@ -150,7 +150,10 @@ def test_what_cannot_be_done_is_refused(baseline):
         ("gender", 0.0, False),
         ("gender", 1.5, False),
         ("gender", 1.5, True),
+        ("gender", float("nan"), False),
         ("training_hours", 0.0, False),
+        ("training_hours", float("nan"), False),
+        ("training_hours", float("inf"), False),
         ("training_hours", 0.3, True),
     ):
         with pytest.raises(InvalidRequest):

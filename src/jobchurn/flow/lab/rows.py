@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -107,8 +108,10 @@ def shift_of(
         return Shift(column, strength, lambda _: None, f"{feature} is blank in {strength:.0%} more")
     if column.is_numeric:
         spread = baseline[feature].get("sd")
-        if not isinstance(spread, float) or not spread or not strength:
+        if not isinstance(spread, float) or not spread:
             raise InvalidRequest(f"{feature} cannot be shifted: it does not vary.")
+        if not strength or not math.isfinite(strength):
+            raise InvalidRequest(f"{strength} is no shift.", "Give a strength such as 0.3.")
         by = strength * spread
         words = f"{feature} grows by {by:.3g}, {strength:g} of its standard deviations"
         return Shift(column, 1.0, lambda value: _moved(column, value, by), words)
