@@ -9,6 +9,7 @@ PATH="$PWD/.venv/bin:$PATH"
 core='src/jobchurn/contract.py,src/jobchurn/errors.py,src/jobchurn/verdict.py'
 core="$core,src/jobchurn/policy.py,src/jobchurn/quality*,src/jobchurn/model/*,src/jobchurn/drift/*"
 core="$core,src/jobchurn/faults.py,src/jobchurn/report.py,src/jobchurn/synth/*,src/jobchurn/files/*"
+core="$core,src/jobchurn/panels/*,src/jobchurn/grafana/*"
 
 failed=''
 
@@ -32,6 +33,7 @@ check lint ruff check
 check types mypy
 check directions lint-imports
 check "dead code" vulture
+check "Grafana's files" jobchurn dashboards check
 if [ -f compose.yaml ]; then
     check compose check-jsonschema --builtin-schema vendor.compose-spec compose.yaml
     check "compose lint" compose-lint compose.yaml

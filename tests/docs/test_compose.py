@@ -248,7 +248,7 @@ def test_each_image_is_built_from_the_one_dockerfile():
     assert built == {"jobchurn-api:local": "api", "jobchurn-full:local": "full"}
     assert {s["image"] for s in SERVICES.values() if "build" not in s} == {
         "postgres:17-bookworm",
-        "grafana/grafana:12.2.0",
+        "grafana/grafana:12.4.10",
     }
 
 
@@ -282,6 +282,34 @@ def test_the_builder_is_sent_what_the_images_copy_and_no_more():
         assert any(Path(source).is_relative_to(place) for place in allowed), source
     for place in allowed:
         assert any(Path(source).is_relative_to(place) for source in copied), place
+
+
+def test_grafana_comes_up_with_the_rest_and_finds_our_files():
+    grafana = SERVICES["grafana"]
+    assert "profiles" not in grafana
+    assert "./grafana:/etc/jobchurn:ro" in grafana["volumes"]
+    program, script = grafana["entrypoint"]
+    assert program == "/bin/sh"
+    assert (ROOT / "grafana" / Path(script).relative_to("/etc/jobchurn")).is_file()
+    assert Path(script).name == "start.sh"
+    assert grafana["command"] == ["/run.sh"]
+
+
+def test_grafana_is_given_every_variable_that_its_files_name():
+    named = {
+        variable
+        for path in (ROOT / "grafana" / "provisioning").rglob("*.yaml")
+        for variable in re.findall(r"\$\{?([A-Z][A-Z_]+)", path.read_text())
+    }
+    from_secrets = {"GRAFANA_DATABASE_PASSWORD"}
+    from_its_start = {"GRAFANA_DASHBOARDS"}
+    assert named >= from_secrets | from_its_start
+    assert named - from_secrets - from_its_start <= SERVICES["grafana"]["environment"].keys()
+
+
+def test_grafana_is_known_by_one_address_to_itself_and_to_who_links_it():
+    address = SERVICES["grafana"]["environment"]["GF_SERVER_ROOT_URL"]
+    assert SERVICES["airflow-scheduler"]["environment"]["GRAFANA_URL"] == address
 
 
 @pytest.mark.parametrize("script", ["entrypoint.sh", "build_images.sh", "init/init.sh"])

@@ -1,4 +1,8 @@
-"""A dashboard, as Grafana keeps it: its panels laid out, its variables, its marks and links."""
+"""A dashboard, as Grafana keeps it: its panels laid out, its variables, its marks and links.
+
+In the classic form, which every Grafana from 12 on takes from a file; not all of them take the
+newer one, for whose sake the SDK calls this one old.
+"""
 
 from __future__ import annotations
 

@@ -72,23 +72,22 @@ def faults_of(path: str, text: str) -> Iterator[str]:
     """What Grafana would pass over, or could not read, in a file; nothing where it is well."""
     try:
         if path.endswith(".json"):
-            lost = sorted(lost_keys(text))
+            faults = list(losses(text))
         else:
-            form = FORMS[PurePosixPath(path).parent.name]
-            form.model_validate(yaml.safe_load(text))
-            return
+            FORMS[PurePosixPath(path).parent.name].model_validate(yaml.safe_load(text))
+            faults = []
     except ValidationError as error:
-        for fault in error.errors():
-            yield f"{path}: {'.'.join(map(str, fault['loc']))}: {fault['msg']}"
+        faults = [
+            f"{'.'.join(map(str, fault['loc'])) or 'all of it'}: {fault['msg']}"
+            for fault in error.errors()
+        ]
     except (ValueError, KeyError, TypeError, AttributeError, yaml.YAMLError) as error:
-        yield f"{path}: not to be read: {type(error).__name__}: {error}"
-    else:
-        for key in lost:
-            yield f"{path}: {key}: unknown to Grafana"
+        faults = [f"not to be read: {type(error).__name__}: {error}"]
+    yield from (f"{path}: {fault}" for fault in faults)
 
 
-def lost_keys(text: str) -> Iterator[str]:
-    """The keys of a dashboard's file that do not survive a reading by Grafana's SDK.
+def losses(text: str) -> Iterator[str]:
+    """What of a dashboard's file does not survive a reading by Grafana's SDK, key by key.
 
     Raises:
         ValueError, KeyError, TypeError, AttributeError: the SDK cannot read it at all.
@@ -96,18 +95,21 @@ def lost_keys(text: str) -> Iterator[str]:
     register_default_plugins()
     query.make_known()
     before = json.loads(text)
+    if not isinstance(before, dict):
+        raise TypeError("it is no object of JSON")
     yield from _lost(before, plain(Decoded.from_json(before)), "")
 
 
 def _lost(before: object, after: object, place: str) -> Iterator[str]:
     if isinstance(before, dict) and isinstance(after, dict):
         for key, value in before.items():
+            way = f"{place}.{key}".lstrip(".")
             if key in after:
-                yield from _lost(value, after[key], f"{place}.{key}".lstrip("."))
+                yield from _lost(value, after[key], way)
             else:
-                yield f"{place}.{key}".lstrip(".")
+                yield f"{way}: unknown to Grafana"
     elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
         for index, (one, other) in enumerate(zip(before, after, strict=True)):
             yield from _lost(one, other, f"{place}[{index}]")
     elif before != after:
-        yield f"{place}: {before!r} becomes {after!r}"
+        yield f"{place}: {before!r} is read as {after!r}"

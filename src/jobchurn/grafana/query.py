@@ -6,7 +6,7 @@ The SDK knows no such query: it is written here, in the shape of the SDK's own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.runtime import DataqueryConfig, register_dataquery_variant
@@ -64,9 +64,11 @@ class PostgresQuery(Dataquery, Builder["PostgresQuery"]):
         """
         query = cls(sql=data["rawSql"], shape=data["format"], name=data["refId"])
         known = query.to_json() | {"datasource": source().to_json()}
-        if data != known:
-            strange = sorted(key for key in data | known if data.get(key) != known.get(key))
-            raise ValueError(f"not a query of ours: {', '.join(strange)}")
+        strange = {key for key in data | known if data.get(key) != known.get(key)}
+        if query.shape not in get_args(Format):
+            strange.add("format")
+        if strange:
+            raise ValueError(f"not a query of ours: {', '.join(sorted(strange))}")
         return query
 
 

@@ -201,7 +201,7 @@ class Group(Closed):
     name: Plain
     folder: Plain
     interval: Literal["60s"]
-    rules: list[Rule] = Field(min_length=8)
+    rules: list[Rule] = Field(min_length=1)
 
 
 class TeamsSettings(Closed):

@@ -1,0 +1,82 @@
+#!/bin/sh
+# The entrypoint of Grafana's container: completes our files, then becomes the command.
+#
+# Grafana does not start with a channel whose address is empty, and puts the environment neither
+# into annotations nor into dashboards. So it is given a copy, in which that has been seen to.
+set -eu
+
+from=$(dirname "$0")
+to=${GRAFANA_FILES:-/tmp/grafana}
+
+# Each secret file becomes a variable of its name, as in deploy/entrypoint.sh.
+for file in "${SECRETS:-/secrets}"/*/[A-Z]*; do
+    [ -r "$file" ] || continue
+    name=${file##*/}
+    [ -n "$(printenv "$name" || true)" ] || export "$name=$(cat "$file")"
+done
+
+rm -rf "$to"
+mkdir -p "$to/provisioning/plugins"
+cp -R "$from/dashboards" "$from/provisioning" "$to/"
+
+# channel NAME ADDRESS: leaves a channel out that has no address, or has none any more.
+told=
+channel() {
+    if [ -n "$2" ]; then
+        told="$told $1"
+    else
+        cat >"$to/provisioning/alerting/channel-$1.yaml" <<END
+apiVersion: 1
+deleteContactPoints:
+- orgId: 1
+  uid: jobchurn-$1
+END
+    fi
+}
+channel teams "${GRAFANA_TEAMS_WEBHOOK:-}"
+channel email "${GRAFANA_EMAIL:-}"
+channel webhook "${GRAFANA_WEBHOOK:-}"
+if [ -n "$told" ]; then
+    echo "start.sh: Grafana sends alerts to:$told"
+    channel nobody ''
+else
+    echo 'start.sh: Grafana sends alerts to nobody: no address is set.'
+fi
+
+# fill FILE PATTERN ADDRESS: writes an address in place of another, or of a variable's name.
+fill() {
+    case $3 in
+    '' | *[!A-Za-z0-9:/.,_~%?=@+-]*)
+        echo "start.sh: no address that can be used in its place: $3" >&2
+        exit 1
+        ;;
+    esac
+    sed "s|$2|$3|g" "$1" >"$1.filled"
+    mv "$1.filled" "$1"
+}
+api=${API_PUBLIC_URL:-http://127.0.0.1:8000}
+webapp=${WEBAPP_PUBLIC_URL:-http://127.0.0.1:8501}
+runbook=${RUNBOOK_URL:-${api%/}/runbook}
+for file in "$to"/dashboards/*.json; do
+    fill "$file" 'http://127\.0\.0\.1:8000' "${api%/}"
+    fill "$file" 'http://127\.0\.0\.1:8501' "${webapp%/}"
+done
+# shellcheck disable=SC2016 # Not our variable: the files'.
+fill "$to/provisioning/alerting/rules.yaml" '\${RUNBOOK_URL}' "${runbook%/}"
+
+[ -z "${GF_SMTP_HOST:-}" ] || export GF_SMTP_ENABLED=true
+export GF_PATHS_PROVISIONING="$to/provisioning" GRAFANA_DASHBOARDS="$to/dashboards"
+
+# Grafana reads the administrator's password at its very first start alone. Where the secret has
+# changed since, a demonstration's well-known one above all, it is told.
+data=${GF_PATHS_DATA:-/var/lib/grafana}
+mark=$(printf %s "${GF_SECURITY_ADMIN_PASSWORD:-}" | sha256sum)
+if [ -e "$data/grafana.db" ] && [ "$(cat "$data/.admin" 2>/dev/null)" != "$mark" ]; then
+    printf %s "$GF_SECURITY_ADMIN_PASSWORD" |
+        grafana cli --homepath "${GF_PATHS_HOME:-/usr/share/grafana}" \
+            admin reset-admin-password --password-from-stdin ||
+        { echo 'start.sh: the password of admin could not be changed.' >&2; mark=; }
+fi
+printf %s "$mark" >"$data/.admin"
+
+exec "$@"
