@@ -51,6 +51,10 @@ def test_the_document_is_served_whole_and_leads_nowhere_else(client, document):
         "/ingestion-runs",
         "/model",
         "/reports/{report_name}",
+        "/panels",
+        "/panels/{dashboard}",
+        "/runbook/{rule}",
+        "/metrics",
     }
     assert "http" not in json.dumps(document)
     assert client.get("/docs").status_code == 404
@@ -80,7 +84,7 @@ def test_every_operation_is_described_and_names_its_problems(document):
         for operation in operations.values():
             assert operation["summary"]
             assert operation["description"]
-            if path not in ("/", "/health"):
+            if path not in ("/", "/health", "/metrics", "/panels"):
                 assert "503" in operation["responses"]
             for status, response in operation["responses"].items():
                 if status >= "400":
@@ -113,11 +117,26 @@ def test_answers_fit_the_document(client, document):
         "/past-predictions": client.get("/past-predictions?limit=2"),
         "/ingestion-runs": client.get("/ingestion-runs"),
         "/model": client.get("/model"),
+        "/panels": client.get("/panels"),
     }
     for path, answer in answers.items():
         assert answer.status_code == 200, path
         assert valid(document, described(document, answer, path), answer.json()), path
         assert not valid(document, described(document, answer, path), []), path
+
+
+@pytest.mark.parametrize("name", ["ingestion", "predictions", "service"])
+def test_dashboards_fit_the_document(client, document, name):
+    client.post("/predict", json={"records": random_records(JOB_CHANGE, 20)})
+    answer = client.get(f"/panels/{name}")
+    schema = described(document, answer, "/panels/{dashboard}")
+    told = answer.json()
+    assert valid(document, schema, told)
+    assert not valid(document, schema, told | {"panels": [{}]})
+    parameters = document["paths"]["/panels/{dashboard}"]["get"]["parameters"]
+    documented = {parameter["name"] for parameter in parameters}
+    assert {"dashboard", "from", "to", "panel"} <= documented
+    assert {f"var-{variable['name']}" for variable in told["variables"]} <= documented
 
 
 def test_problems_fit_the_document(client, document):
@@ -131,6 +150,12 @@ def test_problems_fit_the_document(client, document):
         ],
         "/past-predictions": [client.get("/past-predictions?limit=0&x=1")],
         "/reports/{report_name}": [client.get("/reports/x")],
+        "/panels/{dashboard}": [
+            client.get("/panels/x"),
+            client.get("/panels/service?from=x&to=%00"),
+            client.get("/panels/service?x=1&y=%00"),
+        ],
+        "/runbook/{rule}": [client.get("/runbook/x")],
     }
     assert [a.status_code for a in answers["/predict"]] == [422, 422, 422, 415, 413]
     for path, found in answers.items():

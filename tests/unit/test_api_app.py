@@ -57,7 +57,12 @@ class Predictions:
 def services(tmp_path):
     folders = Folders(tmp_path)
     folders.make()
-    store = SimpleNamespace(predictions=Predictions(), missing=list)
+    store = SimpleNamespace(
+        predictions=Predictions(),
+        panels=None,
+        request_log=SimpleNamespace(write=lambda _: None),
+        missing=list,
+    )
     return Services(
         settings=Settings(max_body_bytes=20_000, max_records=50, api_threads=2, api_waiting=1),
         contract=JOB_CHANGE,

@@ -9,7 +9,8 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from jobchurn.api.door import door_to
+from jobchurn.api.door import Door, door_to
+from jobchurn.api.measured import Answered, Measured
 from jobchurn.api.middleware import EveryRequest
 from jobchurn.api.openapi import describe
 from jobchurn.api.problems import answer_with_problems
@@ -17,27 +18,39 @@ from jobchurn.api.routes import (
     explanations,
     health,
     ingestion_runs,
+    metrics,
     model,
+    panels,
     past_predictions,
     predictions,
     reports,
+    runbook,
 )
 from jobchurn.flow.services import Services
 
+LAST_SECONDS = 1.5
+"""How long the last of the request log and of the traces may take to be written at the end."""
+
 
 def create_app(services: Services) -> FastAPI:
-    """The HTTP door to ``services``; whoever serves it closes ``services.store`` afterwards."""
+    """The HTTP door to ``services``; whoever serves it closes ``services.store`` afterwards.
+
+    Raises:
+        InvalidSettings: a setting of the metrics or of the traces cannot be used.
+    """
     door = door_to(services)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await asyncio.to_thread(door.champion.look)
         watch = asyncio.create_task(door.champion.watch())
+        door.request_log.start()
         yield
         watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watch
         door.workers.stop()
+        await _leave(door)
 
     app = FastAPI(
         title=services.contract.name,
@@ -56,9 +69,34 @@ def create_app(services: Services) -> FastAPI:
         ingestion_runs,
         model,
         reports,
+        panels,
+        runbook,
+        metrics,
     ):
         app.include_router(noun.router)
     app.add_middleware(EveryRequest)
+    _watch(app, door)
     answer_with_problems(app)
     describe(app, services.contract, most_records=services.settings.max_records)
     return app
+
+
+def _watch(app: FastAPI, door: Door) -> None:
+    """Have every request of ``app`` counted, logged and, where that is wanted, traced."""
+    if door.traces is not None:
+        app.add_middleware(door.traces.around)
+
+    def over(request: Answered, under_way: int) -> None:
+        door.metrics.over(request, under_way)
+        door.request_log.note(request)
+
+    app.add_middleware(Measured, came=door.metrics.under_way, over=over)
+
+
+async def _leave(door: Door) -> None:
+    """Write what is gathered still, all at the same time, and wait for none of it for long."""
+    closing = [asyncio.to_thread(door.request_log.stop, LAST_SECONDS)]
+    if door.traces is not None:
+        closing.append(asyncio.to_thread(door.traces.close, LAST_SECONDS))
+    await asyncio.gather(*closing)
+    door.metrics.close()

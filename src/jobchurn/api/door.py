@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 from fastapi import Depends
@@ -12,10 +13,20 @@ from starlette.responses import Response
 
 from jobchurn.api.body import Bodies
 from jobchurn.api.champion import Champion
+from jobchurn.api.dashboards import Queries
 from jobchurn.api.exports import Exports
+from jobchurn.api.metrics import Metrics
 from jobchurn.api.records import Reader
+from jobchurn.api.request_log import LogWriter
+from jobchurn.api.runbook import Runbook
 from jobchurn.api.workers import Workers
+from jobchurn.errors import NoChampion
+from jobchurn.flow.predict import Stage, unwatched
 from jobchurn.flow.services import Services
+from jobchurn.panels import Dashboard, dashboards_of
+
+if TYPE_CHECKING:
+    from jobchurn.api.traces import Traces
 
 
 @dataclass
@@ -29,6 +40,12 @@ class Door:
         bodies: takes request bodies in.
         reader: reads records by the contract.
         exports: streams many rows.
+        dashboards: what can be looked at, by name.
+        queries: asks what a dashboard wants to know.
+        runbook: what to do about alerts.
+        metrics: what is counted.
+        request_log: keeps how requests were answered.
+        traces: tell how each request went, where somebody takes them.
         leaving: whether the process is about to end, so that no new work should come.
     """
 
@@ -38,20 +55,60 @@ class Door:
     bodies: Bodies
     reader: Reader
     exports: Exports
+    dashboards: Mapping[str, Dashboard]
+    queries: Queries
+    runbook: Runbook
+    metrics: Metrics
+    request_log: LogWriter
+    traces: Traces | None = None
     leaving: bool = False
+
+    @property
+    def stage(self) -> Stage:
+        """Watches the stages of a prediction."""
+        return self.traces.stage if self.traces else unwatched
 
 
 def door_to(services: Services) -> Door:
-    """The door to a house, with the bounds that its settings give."""
-    settings = services.settings
+    """The door to a house, with the bounds that its settings give.
+
+    Raises:
+        InvalidSettings: where metrics are shared or traces go is no such place.
+    """
+    settings, contract, store = services.settings, services.contract, services.store
+    champion = Champion(services.registry)
+    workers = Workers(settings.api_threads, settings.api_waiting)
+    metrics = Metrics(lambda: _version(champion), lambda: workers.waiting)
     return Door(
         services=services,
-        champion=Champion(services.registry),
-        workers=Workers(settings.api_threads, settings.api_waiting),
+        champion=champion,
+        workers=workers,
         bodies=Bodies(settings.max_body_bytes),
-        reader=Reader(services.contract),
+        reader=Reader(contract),
         exports=Exports(),
+        dashboards={dashboard.name: dashboard for dashboard in dashboards_of(contract)},
+        queries=Queries(store.panels, workers),
+        runbook=Runbook(contract),
+        metrics=metrics,
+        request_log=LogWriter(store.request_log.write, metrics.dropped),
+        traces=_traces_to(settings.otel_exporter_otlp_endpoint),
     )
+
+
+def _version(champion: Champion) -> str | None:
+    try:
+        return champion.model.version
+    except NoChampion:
+        return None
+
+
+def _traces_to(endpoint: str | None) -> Traces | None:
+    if endpoint is None:
+        return None
+    # Loaded only here: it takes as long to load as everything else that serves takes together.
+    from jobchurn.api.traces import Traces  # noqa: PLC0415
+
+    return Traces(endpoint)
 
 
 async def _door(request: Request) -> Door:

@@ -7,10 +7,12 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from jobchurn.api.choices import PREFIX
 from jobchurn.api.envelope import PredictRequest
 from jobchurn.api.problems import Problem
 from jobchurn.api.schema import Schema, example_of, features_of, record_of
 from jobchurn.contract import Contract
+from jobchurn.panels import Variable, dashboards_of
 
 _REF = "#/components/schemas/{model}"
 
@@ -53,8 +55,30 @@ def _document(app: FastAPI, contract: Contract, most_records: int) -> dict[str, 
     for answer in ("PredictAnswer", "ExplainAnswer"):
         schemas[answer]["properties"]["features"]["items"] = {"$ref": _REF.format(model="Features")}
     schemas["PastPrediction"]["properties"]["features"] = {"$ref": _REF.format(model="Features")}
+    _add_variables(document, contract)
     _forget_fastapis_problems(document)
     return document
+
+
+def _add_variables(document: dict[str, Any], contract: Contract) -> None:
+    """Describe the dashboards' variables as the parameters that they are."""
+    places: dict[str, list[str]] = {}
+    variables: dict[str, Variable] = {}
+    for dashboard in dashboards_of(contract):
+        for variable in dashboard.variables:
+            places.setdefault(variable.name, []).append(dashboard.name)
+            variables.setdefault(variable.name, variable)
+    document["paths"]["/panels/{dashboard}"]["get"]["parameters"] += [
+        {
+            "name": f"{PREFIX}{name}",
+            "in": "query",
+            "required": False,
+            "schema": {"type": "array", "items": {"type": "string"}},
+            "description": f"{variables[name].label}: a value on offer, or several; a variable of "
+            f"the dashboard {' and '.join(where)}.",
+        }
+        for name, where in places.items()
+    ]
 
 
 def _forget_fastapis_problems(document: dict[str, Any]) -> None:

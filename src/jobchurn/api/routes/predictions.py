@@ -78,10 +78,10 @@ async def post_predict(request: Request, door: TheDoor, key: Key = None) -> Resp
     `partial`. An optional field may be absent or null.
     """
     async with door.bodies.read(request) as body:
-        return await door.workers.run(_predict, door, body, key)
+        return await door.workers.run(_predict, door, request, body, key)
 
 
-def _predict(door: Door, body: bytes, key: str | None) -> Response:
+def _predict(door: Door, request: Request, body: bytes, key: str | None) -> Response:
     services = door.services
     asked = read_request(body, most_records=services.settings.max_records)
     reading = door.reader.read(asked.records)
@@ -98,7 +98,11 @@ def _predict(door: Door, body: bytes, key: str | None) -> Response:
         run_id=lineage.run if lineage else None,
         file_name=lineage.file if lineage else None,
         first_row=lineage.first_row if lineage else None,
+        stage=door.stage,
     )
+    request.state.records = answer.n
+    if not answer.replayed:
+        door.metrics.predicted(asked.source, answer.n)
     return answered(
         {
             "predictions": answer.predictions,
