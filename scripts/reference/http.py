@@ -101,6 +101,9 @@ def _object(name: str, schema: Mapping[str, Any]) -> Iterator[str]:
     if name in _BY_CONTRACT:
         yield "Its fields are the columns of [the contract](contract.md)."
         return
+    if "enum" in schema:
+        yield f"One of {', '.join(map(code, schema['enum']))}."
+        return
     required = schema.get("required", ())
     if examples := schema.get("examples"):
         yield f"```json\n{json.dumps(examples[0], indent=2)}\n```"

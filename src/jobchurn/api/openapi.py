@@ -74,8 +74,9 @@ def _add_variables(document: dict[str, Any], contract: Contract) -> None:
             "in": "query",
             "required": False,
             "schema": {"type": "array", "items": {"type": "string"}},
-            "description": f"{variables[name].label}: a value on offer, or several; a variable of "
-            f"the dashboard {' and '.join(where)}.",
+            "description": f"{variables[name].label}: a value on offer"
+            f"{', or several' if variables[name].several else ''}; of the dashboard "
+            f"{' and '.join(where)}.",
         }
         for name, where in places.items()
     ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -161,7 +161,10 @@ async def get_dashboards(door: TheDoor) -> Response:
     responses=documented(404, 422, 503),
 )
 async def get_panels(
-    dashboard: str, wanted: Annotated[Wanted, Query()], request: Request, door: TheDoor
+    dashboard: Annotated[str, Path(description="Its name, as `GET /panels` lists it.")],
+    wanted: Annotated[Wanted, Query()],
+    request: Request,
+    door: TheDoor,
 ) -> Response:
     """What each panel of a dashboard shows.
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from typing import Annotated
+
+from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from jobchurn.api.door import TheDoor
@@ -20,7 +22,9 @@ router = APIRouter(tags=["monitoring"])
         **documented(404, 503),
     },
 )
-async def get_runbook(rule: str, door: TheDoor) -> Response:
+async def get_runbook(
+    rule: Annotated[str, Path(description="The rule's name, as alerts give it.")], door: TheDoor
+) -> Response:
     """The page of the alert's rule, as text in Markdown."""
     page = await door.workers.run(door.runbook.page, rule)
     return Response(page, media_type="text/plain; charset=utf-8")
