@@ -107,8 +107,9 @@ def drift_over_time(contract: Contract) -> tuple[Panel, ...]:
                 WITH judged AS (
                   SELECT $__timeGroupAlias(last_at, '$__interval'),
                     source, feature, kind,
-                    max(decision) AS decision
-                  FROM drift_windows JOIN drift_metrics ON window_id = drift_windows.id
+                    max(metrics.decision) AS decision
+                  FROM drift_windows AS windows
+                  JOIN drift_metrics AS metrics ON window_id = windows.id
                   WHERE $__timeFilter(last_at) AND {SOURCES}
                   GROUP BY 1, 2, 3, 4
                 ), compared AS (

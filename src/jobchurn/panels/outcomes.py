@@ -44,8 +44,11 @@ def known(contract: Contract, rows: str) -> str:
     """
     outcome = identifier(contract.outcome.name)
     return written(f"""
-        SELECT created_at, probability, prediction, outcome
-        FROM (SELECT *, {outcome} AS outcome FROM {rows}) AS looked_at
+        SELECT *
+        FROM (
+          SELECT created_at, probability, prediction, {outcome} AS outcome
+          FROM {rows}
+        ) AS looked_at
         WHERE outcome IS NOT NULL
     """)
 

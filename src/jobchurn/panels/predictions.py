@@ -28,7 +28,7 @@ _TRAINED_RATE = written("""
     FROM models
     CROSS JOIN LATERAL (SELECT card->'metrics'->'confusion') AS confusion (counts)
     CROSS JOIN LATERAL (SELECT nullif((card->'metrics'->>'rows')::float8, 0)) AS held_out (rows)
-    WHERE champion
+    WHERE champion AND rows IS NOT NULL AND counts IS NOT NULL
 """)
 _TRAINED_MEAN = written(f"""
     SELECT (baseline->>'mean')::float8 AS value

@@ -17,6 +17,9 @@ _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _MOST = 100_000
 """How many predictions calibration looks at: enough for any mean, and few enough for any stream."""
 
+_ALIKE = 200
+"""How many answers must be alike. Where a quarter is positive, 200 are so once in 10^24 times."""
+
 _CHECKED = "$__timeFilter(finished_at) AND duplicate_of IS NULL"
 _LATEST = written(f"""
     SELECT DISTINCT ON (source) id, source, rows, unseen, decision
@@ -108,26 +111,38 @@ def _of_ingestion() -> tuple[AlertRule, ...]:
 
 
 def _one_class() -> AlertRule:
+    # The latest alone: an hour in which the model worked must not hide that it no longer does.
+    latest = written(f"""
+        FROM (
+          SELECT source, prediction, probability
+          FROM predictions
+          WHERE $__timeFilter(created_at)
+          ORDER BY created_at DESC, id DESC
+          LIMIT {_ALIKE}
+        ) AS latest
+    """)
     return AlertRule(
         name="one-class",
         title="Every answer is the same",
-        description="At least 100 predictions were made in the last hour, and all of them say the "
-        "same. The model, its threshold or the data is not what it should be.",
+        description=f"The latest {_ALIKE} predictions of the last hour, or all of them where they "
+        f"are at least {_ALIKE // 2}, say the same. The model, its threshold or the data is not "
+        "what it should be.",
         severity=Severity.CRITICAL,
         sql=_value(
-            "(count(*) >= 100 AND min(prediction) = max(prediction))::int",
-            "FROM predictions\nWHERE $__timeFilter(created_at)",
+            f"(count(*) >= {_ALIKE // 2} AND min(prediction) = max(prediction))::int", latest
         ),
         within_seconds=_HOUR,
         above=0,
-        details=written("""
+        details=written(
+            """
             SELECT source || ': ' || count(*) || ' predictions, all ' || min(prediction)
               || ', mean probability ' || round(avg(probability)::numeric, 2) AS line
-            FROM predictions
-            WHERE $__timeFilter(created_at)
+            <latest>
             GROUP BY source
             ORDER BY source
-        """),
+            """,
+            latest=latest,
+        ),
         dashboard=predictions.NAME,
         panel=predictions.MAJORITY,
     )
@@ -151,7 +166,7 @@ def _of_drift(contract: Contract) -> tuple[AlertRule, ...]:
                 WITH latest AS (
                   <latest>
                 )
-                SELECT {label} || ' (' || source || '): p ' || to_char(p_adjusted, 'FM0.9EEEE')
+                SELECT {label} || ' (' || source || '): p ' || trim(to_char(p_adjusted, '9EEEE'))
                   || coalesce(', effect ' || round(effect::numeric, 2), '')
                   || coalesce(', mean ' || to_char(shift, 'SG0.00') || ' sd', '')
                   || ', blank ' || round(100 * missing::numeric) || '% against '
