@@ -18,7 +18,7 @@ _MOST = 100_000
 """How many predictions calibration looks at: enough for any mean, and few enough for any stream."""
 
 _ALIKE = 200
-"""How many answers must be alike. Where a quarter is positive, 200 are so once in 10^24 times."""
+"""How many answers must be alike. Where a quarter is positive, 200 are so once in 10^25 times."""
 
 _CHECKED = "$__timeFilter(finished_at) AND duplicate_of IS NULL"
 _LATEST = written(f"""
