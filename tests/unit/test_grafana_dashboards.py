@@ -6,9 +6,10 @@ import re
 import pytest
 
 from grafana_sample import OTHER, PANELS, SMALL, panel
-from jobchurn.grafana.colours import NAMED, TINTS
+from jobchurn.grafana.colours import NAMED, ORDERED, TINTS
 from jobchurn.grafana.dashboards import dashboard_of, places_of
-from jobchurn.grafana.text import json_of
+from jobchurn.grafana.drawing import panel_of
+from jobchurn.grafana.text import json_of, plain
 from jobchurn.panels import Colour, PanelKind
 from palette import TINTS as OF_THE_WEB_APP
 from palette import colours_of
@@ -30,6 +31,12 @@ def override(number, name):
 
 def variable(name):
     return next(each for each in BUILT["templating"]["list"] if each["name"] == name)
+
+
+def tints_of(name):
+    """The colours that a name asks for."""
+    patterns = NAMED | ORDERED
+    return [tint for like, tint in patterns.items() if re.search(like, name, re.IGNORECASE)]
 
 
 def test_a_dashboard_keeps_its_name_title_range_and_refresh():
@@ -213,5 +220,31 @@ def test_what_a_colour_says_looks_as_in_the_web_app():
     ],
 )
 def test_names_that_say_something_have_the_web_apps_colour(name):
-    found = [tint for pattern, tint in NAMED.items() if re.search(pattern, name, re.IGNORECASE)]
-    assert found == colours_of([name])
+    assert tints_of(name) == colours_of([name])
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("serving", "training"),
+        ("effect", "PSI"),
+        ("p50", "p95", "p99"),
+        ("mean", "most"),
+        ("happened", "expected"),
+        ("webapp", "scheduled"),
+        ("good", "bad"),
+        ("4xx", "5xx"),
+    ],
+)
+def test_names_of_one_panel_have_a_colour_each(names):
+    tints = [tint for name in names for tint in tints_of(name)]
+    assert len(tints) == len(set(tints)) == len(names)
+
+
+def test_many_or_long_labels_stand_down_the_side_of_a_high_panel():
+    def orientation(height):
+        bars = panel(1, PanelKind.BARS, height=height)
+        return plain(panel_of(bars, 0, 0).build())["options"]["orientation"]
+
+    assert orientation(8) == "vertical"
+    assert orientation(10) == "horizontal"

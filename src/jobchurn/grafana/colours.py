@@ -19,10 +19,17 @@ TINTS = {
 }
 
 NAMED = {
-    "^bad$|^medium$|^4xx$": ORANGE,
-    "^good$|^low$|^pending$|^3xx$": BLUE,
-    "^high$|^failed$|^5xx$": RED,
-    "^none$|^success$|^delivered$|^2xx$": GREEN,
-    "^quiet$|^skipped$|^training|^objective|^expected": GREY,
+    "^(bad|medium|4xx)$": ORANGE,
+    "^(good|low|pending|3xx)$": BLUE,
+    "^(high|failed|5xx)$": RED,
+    "^(none|success|delivered|2xx)$": GREEN,
+    "^(quiet|skipped)$|^(training|objective|expected)": GREY,
 }
-"""What the name of a line or bar is like → its colour."""
+"""What the name of a line or bar is like → its colour, as what it says wants it."""
+
+ORDERED = {
+    "^(effect|files|happened|mean|predictions|p50|rows|bad rows|serving|webapp)$": BLUE,
+    "^(most|p95|psi|scheduled)$": ORANGE,
+    "^p99$": GREEN,
+}
+"""Names that say nothing by themselves → the colour of their place among those of their panels."""

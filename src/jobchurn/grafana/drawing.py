@@ -10,7 +10,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.models import common as c
 from grafana_foundation_sdk.models import dashboard as d
 
-from jobchurn.grafana.colours import NAMED, TINTS
+from jobchurn.grafana.colours import NAMED, ORDERED, TINTS
 from jobchurn.grafana.query import Format, PostgresQuery, source
 from jobchurn.panels import Panel, PanelKind, Threshold
 
@@ -19,6 +19,8 @@ API = "${api}"
 NOTHING = "–"
 POINTS = 240
 """How many points a line has at most, as in the web app."""
+HIGH = 9
+"""From which height on bars lie: their labels, many or long, then stand down the side."""
 
 AnyPanel = TypeVar(
     "AnyPanel", stat.Panel, timeseries.Panel, timeline.Panel, barchart.Panel, table.Panel
@@ -160,9 +162,11 @@ def _bars(panel: Panel, x: int, y: int) -> barchart.Panel:
     built = (
         _with_basics(barchart.Panel(), panel, x, y)
         .x_field("label")
-        .orientation(c.VizOrientation.AUTO)
-        .x_tick_label_max_length(18)
-        .x_tick_label_spacing(100)
+        .orientation(
+            c.VizOrientation.HORIZONTAL if panel.height >= HIGH else c.VizOrientation.VERTICAL
+        )
+        .x_tick_label_max_length(30)
+        .x_tick_label_spacing(0)
         .show_value(c.VisibilityMode.NEVER)
         .group_width(0.8)
         .bar_width(0.95)
@@ -188,7 +192,7 @@ def _table(panel: Panel, x: int, y: int) -> table.Panel:
 
 
 def _named_colours(built: NamedPanel) -> NamedPanel:
-    for pattern, colour in NAMED.items():
+    for pattern, colour in (NAMED | ORDERED).items():
         built = built.override_by_regexp(
             f"/{pattern}/i",
             [d.DynamicConfigValue("color", {"mode": "fixed", "fixedColor": colour})],
