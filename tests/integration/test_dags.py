@@ -1,4 +1,4 @@
-"""The DAGs: what they declare, and whole runs of both on a real database and a real API."""
+"""The DAGs: what they declare, and whole runs of them on a real database and a real API."""
 
 import dataclasses
 import json
@@ -36,6 +36,13 @@ INGESTION = {
     "finish": [],
 }
 PREDICTION = {"check_for_new_data": ["make_predictions"], "make_predictions": []}
+MONITORING = {
+    "measure_drift": ["evaluate_rules", "fail_the_run"],
+    "evaluate_rules": ["fail_the_run", "send_alerts"],
+    "send_alerts": ["fail_the_run"],
+    "fail_the_run": [],
+}
+DAGS = {"dag_ingestion": INGESTION, "dag_prediction": PREDICTION, "dag_monitoring": MONITORING}
 
 
 def environment_of(home, database):
@@ -76,15 +83,20 @@ def test_the_dags_are_those_of_the_design(declared):
         dag_id: {name: task["downstream"] for name, task in dag["tasks"].items()}
         for dag_id, dag in declared.items()
     }
-    assert edges == {"dag_ingestion": INGESTION, "dag_prediction": PREDICTION}
+    assert edges == DAGS
 
 
-def test_ingestion_runs_every_minute_and_prediction_every_two(declared):
+def test_ingestion_runs_every_minute_prediction_every_two_monitoring_every_five(declared):
     assert declared["dag_ingestion"]["schedule"] == "* * * * *"
     assert declared["dag_prediction"]["schedule"] == "*/2 * * * *"
+    assert declared["dag_monitoring"]["schedule"] == "*/5 * * * *"
 
 
-@pytest.mark.parametrize("dag_id", ["dag_ingestion", "dag_prediction"])
+def test_every_dag_runs_from_the_start(declared):
+    assert not any(dag["paused_at_creation"] for dag in declared.values())
+
+
+@pytest.mark.parametrize("dag_id", DAGS)
 def test_one_run_at_a_time_is_made_of_the_present_and_ends_some_day(declared, dag_id):
     dag = declared[dag_id]
     assert dag["max_active_runs"] == 1
@@ -93,7 +105,7 @@ def test_one_run_at_a_time_is_made_of_the_present_and_ends_some_day(declared, da
     assert dag["timeout"] > longest
 
 
-@pytest.mark.parametrize("dag_id", ["dag_ingestion", "dag_prediction"])
+@pytest.mark.parametrize("dag_id", DAGS)
 def test_every_task_is_tried_again_after_pauses_that_grow_to_a_limit(declared, dag_id):
     for task in declared[dag_id]["tasks"].values():
         assert task["retries"] >= 3
@@ -102,8 +114,19 @@ def test_every_task_is_tried_again_after_pauses_that_grow_to_a_limit(declared, d
 
 
 def test_every_task_runs_only_after_all_before_it_have_succeeded(declared):
-    rules = {task["trigger_rule"] for dag in declared.values() for task in dag["tasks"].values()}
-    assert rules == {"all_success"}
+    for dag in ("dag_ingestion", "dag_prediction"):
+        tasks = declared[dag]["tasks"].values()
+        assert {task["trigger_rule"] for task in tasks} == {"all_success"}
+
+
+def test_rules_and_alerts_wait_for_no_step_that_failed_but_the_run_fails_for_it(declared):
+    tasks = declared["dag_monitoring"]["tasks"]
+    assert {name: task["trigger_rule"] for name, task in tasks.items()} == {
+        "measure_drift": "all_success",
+        "evaluate_rules": "all_done",
+        "send_alerts": "all_done",
+        "fail_the_run": "one_failed",
+    }
 
 
 class Airflow:
@@ -220,9 +243,7 @@ def test_one_run_takes_one_file(run, house):
     assert len(list(house.folders.raw_data.iterdir())) == 2
 
 
-@pytest.mark.parametrize(
-    ("dag", "tasks"), [("dag_ingestion", INGESTION), ("dag_prediction", PREDICTION)]
-)
+@pytest.mark.parametrize(("dag", "tasks"), DAGS.items())
 def test_a_quiet_run_skips_all_tasks(run, dag, tasks):
     done = run(dag)
     assert done["tasks"] == all_of(tasks, "skipped")
