@@ -16,7 +16,11 @@ from api_house import RECORD, open_house
 from api_process import Served
 from jobchurn.api.exports import MOST
 
-HEAVY = ("airflow", "great_expectations", "lightgbm", "pandas", "sklearn", "streamlit")
+HEAVY = (
+    *("airflow", "great_expectations", "lightgbm", "pandas", "sklearn", "streamlit"),
+    *("grafana_foundation_sdk", "yaml"),
+    *("opentelemetry", "google.protobuf", "requests"),  # only where traces are asked for
+)
 
 
 class Asked(Served):
@@ -119,7 +123,8 @@ with wiring.services(read_settings()) as services, TestClient(create_app(service
     for path in ("/predict", "/explain"):
         assert client.post(path, json={{"records": [{RECORD!r}] * 3}}).status_code == 200
     assert client.get("/past-predictions?format=csv").status_code == 200
-    assert client.get("/model").status_code == 200
+    for path in ("/model", "/panels/predictions", "/metrics", "/runbook/drift"):
+        assert client.get(path).status_code == 200, path
 print([name for name in {HEAVY} if name in sys.modules])
 """
     environment = os.environ | {"DATABASE_URL": database, "JOBCHURN_HOME": str(tmp_path)}
@@ -169,7 +174,7 @@ def test_what_is_under_way_is_answered_before_the_process_ends(served, database)
 
 def test_a_process_that_is_asked_to_end_ends_in_ten_seconds_whatever_hangs(served, database):
     with psycopg.connect(database) as connection:
-        connection.execute("LOCK TABLE predictions IN ACCESS EXCLUSIVE MODE")
+        connection.execute("LOCK TABLE predictions, request_log IN ACCESS EXCLUSIVE MODE")
         found, thread = in_background(served.predict, [RECORD])
         assert waiting_for_a_lock(database)
         begun = time.monotonic()
