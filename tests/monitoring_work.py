@@ -1,4 +1,4 @@
-"""What the tests of panels and rules work with: queries asked as the readers ask them, and a past."""
+"""What the tests of panels and rules work with: queries as the readers ask them, and a past."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -180,9 +180,7 @@ class Past:
         }
         self.insert("ingestion_runs", **defaults | values)
         for rule, column, rows in issues:
-            self.insert(
-                "ingestion_issues", run_id=run_id, rule=rule, column_name=column, rows=rows
-            )
+            self.insert("ingestion_issues", run_id=run_id, rule=rule, column_name=column, rows=rows)
         return run_id
 
     def predicted(self, run_id, minutes):

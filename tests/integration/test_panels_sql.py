@@ -58,8 +58,9 @@ def fill(store):
         """)
         connection.execute("""
             INSERT INTO request_log (at, route, method, status, seconds, records, waiting, weight)
-            SELECT now() - n * interval '1 second', CASE WHEN n % 5 > 0 THEN '/predict' ELSE '-' END,
-              'POST', CASE WHEN n % 50 = 0 THEN 503 ELSE 200 END, n % 100 / 1000.0, 5, n % 9, 1
+            SELECT now() - n * interval '1 second',
+              CASE WHEN n % 5 > 0 THEN '/predict' ELSE '-' END, 'POST',
+              CASE WHEN n % 50 = 0 THEN 503 ELSE 200 END, n % 100 / 1000.0, 5, n % 9, 1
             FROM generate_series(1, 20000) AS n
         """)
         connection.execute("""
