@@ -18,9 +18,12 @@ from api_house import open_house
 from api_process import Served, free_port
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.flow import ingest
+from jobchurn.flow.predict import predict
 from jobchurn.settings import Settings
 from jobchurn.stack.airflow import CONNECTION_VARIABLE, airflow_environment
 from small_model import random_records
+from watched_house import WINDOW, fresh, watched_house
+from webhook import listener
 
 pytestmark = pytest.mark.airflow
 
@@ -291,3 +294,61 @@ def test_a_webhook_that_is_away_stops_no_ingestion(run, house):
     done = run("dag_ingestion", TEAMS_WEBHOOK=f"http://127.0.0.1:{free_port()}/hook")
     assert done["tasks"] == all_of(INGESTION, "success")
     assert [alert.status for alert in house.store.alerts.latest()] == ["failed"]
+
+
+@pytest.fixture
+def watched(store, tmp_path):
+    """A house whose champion can be compared with."""
+    return watched_house(store, tmp_path / "home")
+
+
+def aged(database):
+    """Make what was predicted old enough to be watched."""
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("UPDATE predictions SET created_at = created_at - interval '9 seconds'")
+
+
+def test_monitoring_judges_windows_and_tells_people_once(run, watched, database):
+    records = [fresh(1, seed=3)[0]] * 2 * WINDOW
+    predict(watched, watched.registry.champion(), records, source="scheduled")
+    aged(database)
+    with listener() as hook:
+        variables = {
+            "JOBCHURN_HOME": str(watched.folders.root),
+            "TEAMS_WEBHOOK": hook.webhook,
+            "DRIFT_WINDOW_ROWS": str(WINDOW),
+        }
+        done = run("dag_monitoring", **variables)
+        again = run("dag_monitoring", **variables)
+    assert done["state"] == "success"
+    assert done["tasks"] == all_of(MONITORING, "success") | {"fail_the_run": "skipped"}
+    assert again["tasks"] == all_of(MONITORING, "skipped")
+    said = [content.decode() for _, _, content in hook.received]
+    assert len(said) == len(watched.store.alerts.latest())
+    for rule in ("drift", "one-class"):
+        assert sum(f"runbook/{rule}" in card for card in said) == 1
+    assert watched.store.alert_states.all()["drift"].state == "firing"
+
+
+def test_a_rule_that_cannot_be_evaluated_fails_the_run_and_holds_no_alert_back(
+    run, watched, database
+):
+    records = [fresh(1, seed=4)[0]] * WINDOW
+    predict(watched, watched.registry.champion(), records, source="scheduled")
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("ALTER TABLE request_log RENAME COLUMN weight TO heaviness")
+    with listener() as hook:
+        done = run(
+            "dag_monitoring",
+            JOBCHURN_HOME=str(watched.folders.root),
+            TEAMS_WEBHOOK=hook.webhook,
+            DRIFT_WINDOW_ROWS=str(WINDOW),
+        )
+    assert done["state"] == "failed"
+    assert done["tasks"] == {
+        "measure_drift": "skipped",
+        "evaluate_rules": "failed",
+        "send_alerts": "success",
+        "fail_the_run": "failed",
+    }
+    assert any("runbook/one-class" in content.decode() for _, _, content in hook.received)
