@@ -113,6 +113,15 @@ def test_one_class_fires_from_a_hundred_predictions_on(store, past):
     assert not fires(store, rule)
 
 
+def test_one_class_is_about_the_latest_two_hundred(store, past):
+    rule = RULES["one-class"]
+    past.predictions(1_000, 40, prediction=0)
+    past.predictions(199, 10, prediction=1)
+    assert not fires(store, rule)
+    past.predictions(1, 9, prediction=1)
+    assert fires(store, rule)
+
+
 def test_one_class_fires_for_either_class(store, past):
     past.predictions(100, 10, prediction=0, probability=0.1, source="scheduled")
     assert fires(store, RULES["one-class"])

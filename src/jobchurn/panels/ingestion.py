@@ -3,6 +3,14 @@
 from __future__ import annotations
 
 from jobchurn.contract import Contract
+from jobchurn.panels.checked import (
+    FIRST_TIME,
+    INGESTED_BY,
+    ISSUES,
+    NO_FILE,
+    NO_ISSUE,
+    TRIGGERS,
+)
 from jobchurn.panels.marks import ALERTS
 from jobchurn.panels.panel import (
     Colour,
@@ -14,7 +22,8 @@ from jobchurn.panels.panel import (
     Unit,
     Variable,
 )
-from jobchurn.panels.sql import literal, written
+from jobchurn.panels.reasons import latest_files, reasons
+from jobchurn.panels.sql import written
 
 NAME = "ingestion"
 SHARE_OF_BAD, HIGH_FILES, MINUTES_SINCE = 2, 4, 6
@@ -27,7 +36,6 @@ BAD_SHARE = (
 )
 """What a share of bad rows says: as a file's criticality by default, medium and high."""
 
-_TRIGGERS = {"start": "the first start", "cli": "hand", "dag": "Airflow"}
 _LEVELS = (
     State(0, "none", Colour.GOOD),
     State(1, "low", Colour.NOTICE),
@@ -35,15 +43,6 @@ _LEVELS = (
     State(3, "high", Colour.BAD),
 )
 _RULES_IN_SIGHT = 7
-
-# Content that was there before is a run of its own, but its rows are not counted again.
-_FIRST_TIME = (
-    "$__timeFilter(finished_at) AND duplicate_of IS NULL AND trigger IN (${trigger:sqlstring})"
-)
-_ISSUES = "ingestion_issues JOIN ingestion_runs USING (run_id)"
-
-_WAIT = "No file came in this time range: put one into raw_data/, or run `jobchurn ingest`."
-_CLEAN = "No rule was broken in this time range."
 
 
 def dashboard_of(contract: Contract) -> Dashboard:
@@ -57,13 +56,13 @@ def dashboard_of(contract: Contract) -> Dashboard:
             Variable(
                 name="trigger",
                 label="Ingested by",
-                options=tuple(_TRIGGERS),
+                options=tuple(TRIGGERS),
                 several=True,
-                words=_TRIGGERS,
+                words=TRIGGERS,
             ),
         ),
         annotations=(ALERTS,),
-        panels=(*_numbers(), *_over_time(), *_reasons(contract), _latest()),
+        panels=(*_numbers(), *_over_time(), *reasons(contract), latest_files()),
     )
 
 
@@ -85,7 +84,7 @@ def _numbers() -> tuple[Panel, ...]:
             sql=written(f"""
                 SELECT sum(rows_invalid)::float8 / sum(rows_total) AS value
                 FROM ingestion_runs
-                WHERE {_FIRST_TIME}
+                WHERE {FIRST_TIME}
                 HAVING sum(rows_total) > 0
             """),
             unit=Unit.SHARE,
@@ -94,7 +93,7 @@ def _numbers() -> tuple[Panel, ...]:
             highest=1,
             width=4,
             height=4,
-            empty=_WAIT,
+            empty=NO_FILE,
         ),
         _stat(3, "Files", "Files that were checked and published.", "count(*)"),
         _stat(
@@ -159,7 +158,7 @@ def _stat(
         kind=PanelKind.STAT,
         title=title,
         description=description,
-        sql=f"SELECT {value} AS value\nFROM ingestion_runs\nWHERE {_FIRST_TIME}",
+        sql=f"SELECT {value} AS value\nFROM ingestion_runs\nWHERE {FIRST_TIME}",
         unit=Unit.COUNT,
         thresholds=thresholds,
         width=4,
@@ -169,7 +168,6 @@ def _stat(
 
 def _over_time() -> tuple[Panel, ...]:
     levels = ", ".join(f"({level.value}, '{level.word}')" for level in _LEVELS)
-    triggers = " ".join(f"WHEN '{name}' THEN '{words}'" for name, words in _TRIGGERS.items())
     severity = " ".join(f"WHEN '{level.word}' THEN {level.value}" for level in _LEVELS)
     return (
         Panel(
@@ -184,14 +182,14 @@ def _over_time() -> tuple[Panel, ...]:
                 FROM ingestion_runs
                 CROSS JOIN LATERAL (VALUES ('good', rows_valid), ('bad', rows_invalid))
                   AS routed (metric, rows)
-                WHERE {_FIRST_TIME}
+                WHERE {FIRST_TIME}
                 GROUP BY 1, 2
                 ORDER BY 1, 2
             """),
             unit=Unit.COUNT,
             lowest=0,
             width=16,
-            empty=_WAIT,
+            empty=NO_FILE,
         ),
         Panel(
             id=8,
@@ -201,7 +199,7 @@ def _over_time() -> tuple[Panel, ...]:
             "where the file as a whole is of no use.",
             sql=written(f"""
                 WITH files AS (
-                  SELECT criticality FROM ingestion_runs WHERE {_FIRST_TIME}
+                  SELECT criticality FROM ingestion_runs WHERE {FIRST_TIME}
                 )
                 SELECT word AS label, count(criticality) AS files
                 FROM (VALUES {levels}) AS levels (place, word)
@@ -213,7 +211,7 @@ def _over_time() -> tuple[Panel, ...]:
             unit=Unit.COUNT,
             lowest=0,
             width=8,
-            empty=_WAIT,
+            empty=NO_FILE,
         ),
         Panel(
             id=9,
@@ -226,7 +224,7 @@ def _over_time() -> tuple[Panel, ...]:
                   'bad rows' AS metric,
                   sum(rows_invalid)::float8 / sum(rows_total) AS value
                 FROM ingestion_runs
-                WHERE {_FIRST_TIME}
+                WHERE {FIRST_TIME}
                 GROUP BY 1
                 HAVING sum(rows_total) > 0
                 ORDER BY 1
@@ -235,7 +233,7 @@ def _over_time() -> tuple[Panel, ...]:
             thresholds=BAD_SHARE,
             lowest=0,
             highest=1,
-            empty=_WAIT,
+            empty=NO_FILE,
         ),
         Panel(
             id=10,
@@ -245,7 +243,7 @@ def _over_time() -> tuple[Panel, ...]:
             f"each; the {_RULES_IN_SIGHT} rules most broken are told apart.",
             sql=written(f"""
                 WITH found AS (
-                  SELECT finished_at, rule, rows FROM {_ISSUES} WHERE {_FIRST_TIME}
+                  SELECT finished_at, rule, rows FROM {ISSUES} WHERE {FIRST_TIME}
                 ), ranked AS (
                   SELECT rule, row_number() OVER (ORDER BY sum(rows) DESC, rule) AS place
                   FROM found
@@ -260,7 +258,7 @@ def _over_time() -> tuple[Panel, ...]:
             """),
             unit=Unit.COUNT,
             lowest=0,
-            empty=_CLEAN,
+            empty=NO_ISSUE,
         ),
         Panel(
             id=11,
@@ -270,105 +268,16 @@ def _over_time() -> tuple[Panel, ...]:
             "the next file.",
             sql=written(f"""
                 SELECT $__timeGroupAlias(finished_at, '$__interval'),
-                  CASE trigger {triggers} ELSE trigger END AS metric,
+                  {INGESTED_BY} AS metric,
                   max(CASE criticality {severity} ELSE 0 END) AS value
                 FROM ingestion_runs
-                WHERE {_FIRST_TIME}
+                WHERE {FIRST_TIME}
                 GROUP BY 1, 2
                 ORDER BY 1, 2
             """),
             states=_LEVELS,
             width=24,
             height=6,
-            empty=_WAIT,
+            empty=NO_FILE,
         ),
-    )
-
-
-def _reasons(contract: Contract) -> tuple[Panel, ...]:
-    labels = " ".join(
-        f"WHEN {literal(column.name)} THEN {literal(column.label)}" for column in contract.columns
-    )
-    return (
-        Panel(
-            id=12,
-            kind=PanelKind.BARS,
-            title="Rules most broken",
-            description="Rows by the rule that they broke, over all columns.",
-            sql=written(f"""
-                SELECT rule AS label, sum(rows)::bigint AS rows
-                FROM {_ISSUES}
-                WHERE {_FIRST_TIME}
-                GROUP BY rule
-                ORDER BY rows DESC, rule
-                LIMIT 10
-            """),
-            unit=Unit.COUNT,
-            lowest=0,
-            width=10,
-            height=9,
-            empty=_CLEAN,
-        ),
-        Panel(
-            id=13,
-            kind=PanelKind.TABLE,
-            title="Reasons by column and rule",
-            description="Which column is to blame, by which rule, in how many rows and files, and "
-            "in what share of all rows that came.",
-            sql=written(f"""
-                WITH total AS (
-                  SELECT sum(rows_total)::float8 AS rows FROM ingestion_runs WHERE {_FIRST_TIME}
-                )
-                SELECT
-                  CASE column_name {labels} ELSE coalesce(column_name, 'the record') END
-                    AS "column",
-                  rule,
-                  sum(rows)::bigint AS rows,
-                  sum(rows)::float8 / nullif((SELECT rows FROM total), 0) AS share,
-                  count(DISTINCT run_id) AS files
-                FROM {_ISSUES}
-                WHERE {_FIRST_TIME}
-                GROUP BY column_name, rule
-                ORDER BY rows DESC, column_name, rule
-                LIMIT 100
-            """),
-            unit=Unit.COUNT,
-            units={"share": Unit.SHARE},
-            width=14,
-            height=9,
-            empty=_CLEAN,
-        ),
-    )
-
-
-def _latest() -> Panel:
-    triggers = " ".join(f"WHEN '{name}' THEN '{words}'" for name, words in _TRIGGERS.items())
-    return Panel(
-        id=14,
-        kind=PanelKind.TABLE,
-        title="Latest files",
-        description="The last fifty, the latest first; the report shows offending cells and their "
-        "likely repair. A repeated file has the numbers of the first one, and no report.",
-        sql=written(f"""
-            SELECT finished_at AS finished,
-              file,
-              rows_total AS rows,
-              rows_invalid AS "bad rows",
-              invalid_ratio AS "bad share",
-              criticality,
-              CASE trigger {triggers} ELSE trigger END AS "ingested by",
-              CASE WHEN duplicate_of IS NULL THEN 'no' ELSE 'yes' END AS repeated,
-              regexp_replace(report, '^.*/', '') AS report
-            FROM ingestion_runs
-            WHERE $__timeFilter(finished_at)
-              AND trigger IN (${{trigger:sqlstring}})
-            ORDER BY finished_at DESC, run_id DESC
-            LIMIT 50
-        """),
-        unit=Unit.COUNT,
-        units={"bad share": Unit.SHARE},
-        links={"report": "/reports/{cell}"},
-        width=24,
-        height=10,
-        empty=_WAIT,
     )

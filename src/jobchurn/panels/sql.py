@@ -71,3 +71,13 @@ def label_of(contract: Contract, feature: str, kind: str) -> str:
         f"CASE WHEN {kind} = '{SCORE}' THEN 'Probability' "
         f"ELSE CASE {feature} {cases} ELSE {feature} END END"
     )
+
+
+def answer(value: str, rows: str) -> str:
+    """A rule's query, as both readers of rules take it.
+
+    Args:
+        value: SQL for its number.
+        rows: SQL for what the number is about, from FROM on.
+    """
+    return f"SELECT {TO} AS time,\n  {value} AS value\n{rows}"
