@@ -191,12 +191,12 @@ PYTHON
 fi
 
 # The first panel that Grafana can answer alone: variables are filled in by the browser.
-python3 - "$ours/dashboards/ingestion.json" "$work/query" <<'PYTHON'
+python3 - "$work/query" "$ours"/dashboards/*.json <<'PYTHON'
 import json, sys
-panels = json.load(open(sys.argv[1]))["panels"]
+panels = [panel for path in sys.argv[2:] for panel in json.load(open(path))["panels"]]
 target = next(t for panel in panels for t in panel["targets"] if "${" not in t["rawSql"])
 query = {**target, "intervalMs": 60_000, "maxDataPoints": 240}
-with open(sys.argv[2], "w") as file:
+with open(sys.argv[1], "w") as file:
     json.dump({"queries": [query], "from": "now-6h", "to": "now"}, file)
 PYTHON
 ask /api/ds/query "$work/query"

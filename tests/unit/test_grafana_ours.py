@@ -101,6 +101,10 @@ def test_variables_of_queries_are_variables_of_the_dashboard(dashboard):
     assert used <= named
 
 
+def test_there_are_panels_that_a_program_can_ask_for_without_choosing_values(dashboard):
+    assert [panel for panel in dashboard.panels if "${" not in panel.sql]
+
+
 def test_every_colour_is_one_of_ours(dashboard):
     tints = {*TINTS.values(), *NAMED.values(), *ORDERED.values()}
     assert set(re.findall(r"#[0-9a-fA-F]{3,8}\b", json.dumps(read(dashboard)))) <= tints
