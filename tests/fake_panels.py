@@ -257,7 +257,20 @@ def service(start, end):
             [],
             error="The database did not answer within 5 s.",
         ),
+        rules(),
     ]
+
+
+def rules(firing=()):
+    """The panel that lists the alert rules, as they were asked a minute ago."""
+    now = datetime.now(UTC)
+    since, asked = (now - timedelta(hours=2)).isoformat(), (now - timedelta(minutes=1)).isoformat()
+    rows = [
+        [name, "firing" if name in firing else "ok", 0.0, since, asked, None]
+        for name in ("bad-rows", "drift", "errors")
+    ]
+    columns = ["rule", "state", "value", "since", "last asked", "error"]
+    return panel(20, "table", "Alert rules", columns, rows)
 
 
 PANELS = {"ingestion": ingestion, "predictions": predictions, "service": service}

@@ -157,19 +157,20 @@ def rules_of(thresholds: Sequence[Threshold], measure: Measure) -> list[ChartTyp
 
 def marks_of(span: Span) -> list[ChartType]:
     """The moments that are marked, each a thin line with its words."""
-    marks = pd.DataFrame(
-        [
-            {
-                "time": milliseconds(mark["time"]),
-                "when": f"{moment_of(mark['time']):%d %b, %H:%M:%S} UTC",
-                "name": str(mark["name"]),
-                "text": str(mark["text"]),
-            }
-            for mark in span.marks
-        ],
-        columns=["time", "when", "name", "text"],
+    marks = [
+        {
+            "time": milliseconds(mark["time"]),
+            "when": f"{moment_of(mark['time']):%d %b, %H:%M:%S} UTC",
+            "name": str(mark["name"]),
+            "text": str(mark["text"]),
+        }
+        for mark in span.marks
+    ]
+    if not marks:
+        return []
+    mark = alt.Chart(pd.DataFrame(marks)).encode(
+        x=time("time"), tooltip=tooltip("name", "text", "when")
     )
-    mark = alt.Chart(marks).encode(x=time("time"), tooltip=tooltip("name", "text", "when"))
     return [
         mark.mark_rule(color=GREY, strokeWidth=1.5, strokeDash=[2, 3]),
         mark.mark_point(color=GREY, shape="triangle-down", size=70, filled=True, opacity=1).encode(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import date
 from http import HTTPStatus
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
+from answers import Answer, Json, Model, Page
 from dashboard import Dashboard, dashboard_of
 from jobchurn.contract import Value
 from problems import Problem
@@ -25,55 +25,8 @@ ATTEMPTS = 3
 _PASSING = frozenset({429, 502, 503, 504})
 _WAIT_AT_MOST = 5.0
 
-Json = dict[str, Any]
-"""An object as JSON carries it."""
-
 Record = Mapping[str, Value]
 """Column → value."""
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What ``POST /predict`` answered.
-
-    Attributes:
-        predictions: one object per predicted record, in order.
-        features: what each was predicted from, as it is stored.
-        model_version: which model it was.
-        refused: the records that break the contract, each with its errors.
-        replayed: whether this is the first answer to the same request, given again.
-    """
-
-    predictions: list[Json]
-    features: list[Json]
-    model_version: str
-    refused: list[Json] = field(default_factory=list)
-    replayed: bool = False
-
-
-@dataclass(frozen=True)
-class Model:
-    """The model in charge.
-
-    Attributes:
-        version: its name.
-        contract: the fingerprint of the contract that it follows.
-        threshold: the probability from which it answers 1.
-        levels: column → the texts that it knows.
-    """
-
-    version: str
-    contract: str
-    threshold: float
-    levels: dict[str, Sequence[str]]
-
-
-@dataclass(frozen=True)
-class Page:
-    """Some rows of a longer list, and the cursor of what follows (``None`` at the end)."""
-
-    rows: list[Json]
-    next: str | None
 
 
 class Client:

@@ -9,7 +9,8 @@ from contextlib import contextmanager
 import streamlit as st
 from altair.typing import ChartType
 
-from client import Client, Model
+from answers import Model
+from client import Client
 from jobchurn.contract import JOB_CHANGE, Contract
 from problems import Problem
 from words import escaped, listed

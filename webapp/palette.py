@@ -40,12 +40,12 @@ _ALWAYS = {
 }
 _ORDER = ("good", "none", "success", "delivered", "quiet", "low", "pending", "medium")
 _PARTS = re.compile(r"([0-9]{1,9})|([^0-9]+)")
-_COMPARED_WITH = ("training", "objective", "expected")
+_COMPARED_WITH = ("training", "hold-out", "objective", "expected")
 
 
 def is_reference(name: str) -> bool:
     """Whether a line or bar is what the others are compared with."""
-    return name.casefold().startswith(_COMPARED_WITH)
+    return name in _COMPARED_WITH
 
 
 def in_order(names: Iterable[str]) -> list[str]:

@@ -11,7 +11,7 @@ import streamlit as st
 
 import frame
 from dashboard import Panel, moment_of
-from plots import ROW_PIXELS
+from drawn import ROW_PIXELS
 from units import NOTHING, exact
 from words import capitalised
 
@@ -103,10 +103,10 @@ def is_number(column: str, panel: Panel) -> bool:
 
 
 def matrix_of(panel: Panel) -> list[str]:
-    """The columns of a matrix, one name and then numbers that count the same; else none."""
+    """The columns of a matrix, one name and then counts of the same; else none."""
     names = [column for column in panel.columns if not is_number(column, panel)]
     numbers = [column for column in panel.columns if is_number(column, panel)]
-    alike = len({panel.unit_of(column) for column in numbers}) == 1
+    alike = {panel.unit_of(column) for column in numbers} == {"short"}
     is_matrix = len(names) == 1 and len(numbers) >= _FEWEST_IN_A_MATRIX and alike
     return numbers if is_matrix else []
 

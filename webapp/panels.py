@@ -11,8 +11,8 @@ import frame
 import plots
 from axes import SAYS
 from dashboard import Panel, Span, rows_of
+from drawn import ROW_PIXELS, Drawn, Entry
 from panel_table import show_table
-from plots import Drawn, Entry
 from units import NOTHING, said
 from words import escaped, prose
 
@@ -59,7 +59,7 @@ def show_panel(panel: Panel, span: Span) -> None:
         else:
             drawn = _PICTURES[panel.kind](panel, span)
             if drawn.legend:
-                st.html(legend_of(drawn.legend))
+                st.html(legend_html(drawn.legend))
             frame.picture(drawn.chart, drawn.words)
             if drawn.note:
                 st.caption(drawn.note)
@@ -98,7 +98,7 @@ def colour_of(value: float, panel: Panel) -> str:
     return reached[-1] if reached else "plain"
 
 
-def legend_of(entries: Sequence[Entry]) -> str:
+def legend_html(entries: Sequence[Entry]) -> str:
     """A legend that wraps where it must, its names as they stand."""
     keys = "".join(
         f'<li><span class="{"dashed" if entry.dashed else "solid"}" '
@@ -129,7 +129,7 @@ def _instead(panel: Panel, sentence: str) -> None:
         st.caption(sentence)
         return
     with st.container(
-        height=panel.height * plots.ROW_PIXELS,
+        height=panel.height * ROW_PIXELS,
         border=False,
         vertical_alignment="center",
         horizontal_alignment="center",

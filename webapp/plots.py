@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import altair as alt
 import pandas as pd
-from altair.typing import ChartType
 
 from axes import (
     across,
@@ -23,49 +21,20 @@ from axes import (
     upwards,
 )
 from dashboard import Panel, Span
+from drawn import AXIS_PIXELS, Drawn, Entry, drawn, label_pixels, legend_of, measured, text_of
 from palette import TINTS, colours_of, in_order, is_reference
-from units import Measure, measure_of, said
+from units import said
 
 MOST_LINES = 8
 """More lines than this cannot be told apart: the largest are drawn."""
 MOST_BARS = 30
 """More groups of bars than this are no picture any more: the first are drawn."""
-ROW_PIXELS = 30
-"""The height of one of the rows in which panels count theirs."""
 
-_LEGEND_PIXELS, _AXIS_PIXELS, _LANE_PIXELS, _BAR_PIXELS = 26, 40, 22, 9
-_AROUND = {"left": 0, "top": 6, "right": 6, "bottom": 0}
+_LANE_PIXELS, _BAR_PIXELS = 22, 7
 _POINTS_SEEN = 40
-_LABEL_PIXELS = 150
 _CHARACTER_PIXELS = 7
 _PAGE_PIXELS = 1_300
 _DASHES = ([1, 0], [6, 3], [2, 2])
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One line of a legend."""
-
-    name: str
-    colour: str
-    dashed: bool = False
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A chart with what stands around it.
-
-    Attributes:
-        chart: the picture.
-        words: what it shows, for those who do not see it.
-        legend: what its colours stand for; empty where there is but one.
-        note: what it leaves out, may be empty.
-    """
-
-    chart: ChartType
-    words: str
-    legend: Sequence[Entry] = ()
-    note: str = ""
 
 
 def lines(panel: Panel, span: Span) -> Drawn:
@@ -82,30 +51,33 @@ def lines(panel: Panel, span: Span) -> Drawn:
         _DASHES[1] if is_reference(name) else _DASHES[2 * (place >= MOST_LINES / 2)]
         for place, name in enumerate(names)
     ]
-    measure = _measured(points, panel)
+    few = len(points) <= _POINTS_SEEN * len(names)
+    for point in points:
+        # The pointer finds them all; the eye, only where they do not run into each other.
+        point["seen"] = 1 if few and not is_reference(point["metric"]) else 0.01
+    measure = measured(points, panel)
     steps = thresholds_in_sight(panel, points)
     base = alt.Chart(pd.DataFrame(points)).encode(
         x=time("time"),
         y=upwards("scaled", panel, measure, zero=panel.unit != "none"),
         color=colour("metric", names, colours),
     )
-    drawn = base.mark_line(strokeWidth=2, clip=True).encode(
+    line = base.mark_line(strokeWidth=2, clip=True).encode(
         strokeDash=alt.StrokeDash(
             "metric:N", scale=alt.Scale(domain=names, range=dashes), legend=None
         )
     )
-    few = len(points) <= _POINTS_SEEN * len(names)
-    dots = base.mark_circle(
-        size=30 if few else 60, opacity=1 if few else 0.01, clip=True, aria=False
-    ).encode(tooltip=tooltip("when", "metric", "said"))
+    dots = base.mark_circle(size=35, clip=True, aria=False).encode(
+        opacity=alt.Opacity("seen:Q", scale=None), tooltip=tooltip("when", "metric", "said")
+    )
     shown = f"The largest {len(names)} of {len(sizes)}." if len(sizes) > len(names) else ""
-    chart = alt.layer(bounds(span), *rules_of(steps, measure), drawn, dots, *marks_of(span))
-    return _drawn(
+    chart = alt.layer(bounds(span), *rules_of(steps, measure), line, dots, *marks_of(span))
+    return drawn(
         panel,
         chart,
         f"{panel.title}, as lines over time. {_latest(points, names)}",
         [
-            *_legend(names, colours, [dash != _DASHES[0] for dash in dashes]),
+            *legend_of(names, colours, [dash != _DASHES[0] for dash in dashes]),
             *(Entry(step.words, step.tint, dashed=True) for step in steps),
         ],
         note=shown,
@@ -123,7 +95,7 @@ def stack(panel: Panel, span: Span) -> Drawn:
         point["bottom"] = tops.get(point["time"], 0)
         point["top"] = tops[point["time"]] = point["bottom"] + point["value"]
         point["until"] = point["time"] + width * 0.9
-    measure = _measured(points, panel, "top")
+    measure = measured(points, panel, "top")
     for point in points:
         point["bottom"] *= measure.factor
         point["top"] *= measure.factor
@@ -139,11 +111,11 @@ def stack(panel: Panel, span: Span) -> Drawn:
             tooltip=tooltip("when", "metric", "said"),
         )
     )
-    return _drawn(
+    return drawn(
         panel,
         alt.layer(bounds(span), bars, *marks_of(span)),
         f"{panel.title}, as stacked bars over time. {_latest(points, names)}",
-        _legend(names, colours),
+        legend_of(names, colours),
     )
 
 
@@ -175,7 +147,7 @@ def timeline(panel: Panel, span: Span) -> Drawn:
                 "metric:N",
                 sort=names,
                 title=None,
-                axis=alt.Axis(labelLimit=_LABEL_PIXELS, ticks=False, domain=False),
+                axis=alt.Axis(labelLimit=label_pixels(panel), ticks=False, domain=False),
                 scale=alt.Scale(paddingInner=0.25, paddingOuter=0.1),
             ),
             color=colour("word", words, tints),
@@ -183,12 +155,12 @@ def timeline(panel: Panel, span: Span) -> Drawn:
         )
     )
     now = "; ".join(f"{name} {lanes[name][-1]['word'] or 'unknown'}" for name in names)
-    return _drawn(
+    return drawn(
         panel,
         alt.layer(bounds(span), bars, *marks_of(span)),
         f"{panel.title}, as states over time. At the end: {now}.",
         [Entry(word, tint) for word, tint in zip(words, tints, strict=True)],
-        least=_LANE_PIXELS * len(names) + _AXIS_PIXELS,
+        least=_LANE_PIXELS * len(names) + AXIS_PIXELS,
     )
 
 
@@ -197,10 +169,10 @@ def bars(panel: Panel, _: Span) -> Drawn:
     first, *others = panel.columns
     names = [name for name in others if name != "time"]
     records = panel.records[:MOST_BARS]
-    labels = list(dict.fromkeys(_text(record[first]) for record in records))
+    labels = list(dict.fromkeys(text_of(record[first]) for record in records))
     parts = [
         {
-            "label": _text(record[first]),
+            "label": text_of(record[first]),
             "name": name,
             "value": float(record[name]),
             "said": said(float(record[name]), panel.unit_of(name)),
@@ -209,12 +181,14 @@ def bars(panel: Panel, _: Span) -> Drawn:
         for name in names
         if record[name] is not None
     ]
-    measure = _measured(parts, panel)
+    measure = measured(parts, panel)
     colours = colours_of(names)
     longest = max(map(len, labels))
     room = _PAGE_PIXELS * panel.width / 24 - 90
     upright = len(labels) * (longest + 1) * _CHARACTER_PIXELS <= room
-    category = alt.Axis(labelLimit=_LABEL_PIXELS, labelAngle=0, labelOverlap=upright, ticks=False)
+    category = alt.Axis(
+        labelLimit=label_pixels(panel), labelAngle=0, labelOverlap=upright, ticks=False
+    )
     chart = (
         alt.Chart(pd.DataFrame(parts))
         .mark_bar(cornerRadiusEnd=2)
@@ -233,29 +207,14 @@ def bars(panel: Panel, _: Span) -> Drawn:
             x=across("scaled", panel, measure),
         )
     told = "; ".join(f"{part['label']}, {part['name']} {part['said']}" for part in parts)
-    return _drawn(
+    return drawn(
         panel,
         chart,
         f"{panel.title}, as bars. {told}.",
-        _legend(names, colours),
+        legend_of(names, colours),
         note=f"The first {MOST_BARS} of {len(panel.rows)}." if len(panel.rows) > MOST_BARS else "",
-        least=0 if upright else len(labels) * _BAR_PIXELS * (len(names) + 1) + _AXIS_PIXELS,
+        least=0 if upright else len(labels) * _BAR_PIXELS * (len(names) + 1) + AXIS_PIXELS,
     )
-
-
-def _drawn(
-    panel: Panel,
-    chart: ChartType,
-    words: str,
-    legend: Sequence[Entry],
-    *,
-    note: str = "",
-    least: int = 0,
-) -> Drawn:
-    """The chart as high as the panel, less its legend; higher where it needs to be."""
-    height = panel.height * ROW_PIXELS - (_LEGEND_PIXELS if legend else 0)
-    chart = chart.properties(height=max(height, least), padding=_AROUND)
-    return Drawn(chart, words, legend, note)
 
 
 def _points_of(panel: Panel) -> list[dict[str, Any]]:
@@ -263,7 +222,7 @@ def _points_of(panel: Panel) -> list[dict[str, Any]]:
     points = [
         {
             "time": milliseconds(record["time"]),
-            "metric": _text(record.get("metric", "value")),
+            "metric": text_of(record.get("metric", "value")),
             "value": float(record["value"]),
             "said": said(float(record["value"]), panel.unit),
             "when": f"{pd.Timestamp(milliseconds(record['time']), unit='ms'):%d %b, %H:%M} UTC",
@@ -272,30 +231,6 @@ def _points_of(panel: Panel) -> list[dict[str, Any]]:
         if record["value"] is not None
     ]
     return sorted(points, key=lambda point: point["time"])
-
-
-def _text(cell: Any) -> str:
-    return "unknown" if cell is None or cell == "" else str(cell)
-
-
-def _measured(points: list[dict[str, Any]], panel: Panel, field: str = "value") -> Measure:
-    """The measure that fits the points; each is given its number in it, as ``scaled``."""
-    sizes = [abs(point[field]) for point in points]
-    measure = measure_of(panel.unit, max([*sizes, panel.highest or 0], default=0))
-    for point in points:
-        point["scaled"] = point["value"] * measure.factor
-    return measure
-
-
-def _legend(
-    names: Sequence[str], colours: Sequence[str], dashed: Sequence[bool] = ()
-) -> list[Entry]:
-    if len(names) <= 1:
-        return []
-    return [
-        Entry(name, colours[place], bool(dashed) and dashed[place])
-        for place, name in enumerate(names)
-    ]
 
 
 def _latest(points: Sequence[Mapping[str, Any]], names: Sequence[str]) -> str:

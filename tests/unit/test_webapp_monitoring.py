@@ -35,7 +35,9 @@ def opened(**address):
 
 def asked(api, name="ingestion"):
     """The parameters of the latest question about a dashboard's panels."""
-    return api.asked(f"/panels/{name}")[-1].parameters
+    about = [request.parameters for request in api.asked(f"/panels/{name}")]
+    # The alert rules are asked for beside them.
+    return next(parameters for parameters in about[::-1] if "panel" not in parameters)
 
 
 def said(app):
@@ -44,9 +46,17 @@ def said(app):
     return "\n".join(element.value for kind in kinds for element in kind)
 
 
-def shown_instead(monkeypatch, *panels):
+def shown_instead(monkeypatch, *panels, dashboard="ingestion"):
     """Make up the panels of a dashboard."""
-    monkeypatch.setitem(fake_panels.PANELS, "ingestion", lambda *_: list(panels))
+    monkeypatch.setitem(fake_panels.PANELS, dashboard, lambda *_: list(panels))
+
+
+def rules_shown(monkeypatch, rows=None, **other):
+    """The page while the alert rules are as these rows say."""
+    panel = fake_panels.rules() | other
+    panel["rows"] = panel["rows"] if rows is None else rows
+    shown_instead(monkeypatch, panel, dashboard="service")
+    return opened()
 
 
 @pytest.mark.parametrize("name", fake_panels.TITLES)
@@ -215,3 +225,44 @@ def test_a_refusal_without_choices_is_shown_with_the_apis_words(api, monkeypatch
     app = opened()
     assert "The database is away" in app.error[0].value
     assert [button.label for button in app.button] == ["Try again"]
+
+
+# --- is all well? --------------------------------------------------------------------------------
+
+
+def test_where_no_rule_fires_all_is_well(api):
+    app = opened()
+    assert "All is well" in app.success[0].value
+    assert "none of 3 alert rules fires" in app.success[0].value
+    assert not app.error
+
+
+def test_rules_that_fire_are_named_with_their_page_on_every_dashboard(api, monkeypatch):
+    app = rules_shown(monkeypatch, fake_panels.rules(firing=("drift",))["rows"])
+    assert "**1 alert rule fires:**" in app.error[0].value
+    assert "[drift](https://public.example/runbook/drift) since" in app.error[0].value
+    assert not app.success
+
+
+def test_a_rule_about_to_fire_is_told_and_is_no_alarm_yet(api, monkeypatch):
+    [first, *rest] = fake_panels.rules()["rows"]
+    app = rules_shown(monkeypatch, [[first[0], "pending", *first[2:]], *rest])
+    assert "About to fire" in app.warning[0].value
+    assert not app.error
+    assert not app.success
+
+
+def test_rules_that_nobody_asks_are_no_good_news(api, monkeypatch):
+    long_ago = "2026-01-01T00:00:00+00:00"
+    rows = [[*row[:3], long_ago, long_ago, None] for row in fake_panels.rules()["rows"]]
+    app = rules_shown(monkeypatch, rows)
+    assert "nobody watches" in app.warning[0].value
+    assert not app.success
+
+
+def test_rules_never_asked_or_out_of_sight_are_told_calmly(api, monkeypatch):
+    app = rules_shown(monkeypatch, [], empty="No rule was asked yet: run `jobchurn watch`.")
+    assert "`jobchurn watch`" in app.info[0].value
+    app = rules_shown(monkeypatch, [], error="The database is away.")
+    assert "database is away" in app.info[0].value
+    assert not app.error

@@ -12,7 +12,7 @@ import charts
 import frame
 import tables
 import words
-from client import Json, Model
+from answers import Json, Model
 from form import asked
 from upload import Damage, Upload, read_upload
 

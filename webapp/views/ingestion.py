@@ -10,7 +10,7 @@ import streamlit as st
 import charts
 import frame
 import words
-from client import Json
+from answers import Json
 from jobchurn.contract import Rule
 
 CONTRACT = frame.contract()

@@ -9,10 +9,11 @@ from typing import Any
 
 import streamlit as st
 
+import alarms
 import frame
 import panels
 import words
-from client import Json
+from answers import Json
 from dashboard import Dashboard, Variable
 from look import RANGES, REFRESHES, VARIABLE, Look, look_of, range_of, refresh_of
 from problems import Problem
@@ -228,6 +229,17 @@ def show_picture(look: Look) -> None:
     panels.show_panels(kept.answer.panels, span)
 
 
+def show_rules() -> None:
+    """Whether all is well. Runs by itself, too."""
+    dashboard, number = alarms.RULES
+    try:
+        panel, *_ = frame.client().panels(dashboard, only=[number]).panels
+    except Problem as problem:
+        st.warning(f"**{words.escaped(problem.sentence)}** {problem.cure}")
+    else:
+        alarms.show_alarms(panel)
+
+
 frame.heading("Monitoring", "What comes in, what is predicted, and how the service fares.")
 with frame.troubles_shown():
     dashboards = frame.client().dashboards()
@@ -235,12 +247,14 @@ with frame.troubles_shown():
         {name: st.query_params.get_all(name) for name in st.query_params},
         [dashboard["name"] for dashboard in dashboards],
     )
-    show_dashboards(dashboards, look)
     if look.trouble:
         st.warning(look.trouble)
         show_ends(look)
         st.stop()
     kept = st.session_state[KEPT] = ask_as_far_as_possible(look)
+every = REFRESHES[pace_of(kept)].seconds or None
+st.fragment(show_rules, run_every=every)()
+show_dashboards(dashboards, kept.look)
 show_controls(kept)
 with st.container(key="panels"):
-    st.fragment(show_picture, run_every=REFRESHES[pace_of(kept)].seconds or None)(kept.look)
+    st.fragment(show_picture, run_every=every)(kept.look)

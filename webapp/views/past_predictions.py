@@ -9,7 +9,7 @@ import streamlit as st
 
 import frame
 import tables
-from client import Page
+from answers import Page
 
 CONTRACT = frame.contract()
 PAGE_ROWS = 100

@@ -12,7 +12,7 @@ import streamlit as st
 import charts
 import frame
 import words
-from client import Model
+from answers import Model
 from form import Entry, Widget, draw, groups_of, read_all
 from jobchurn.contract import Value
 from tables import PROBABILITY, decision_in_words
