@@ -8,11 +8,10 @@ set -eu
 from=$(dirname "$0")
 to=${GRAFANA_FILES:-/tmp/grafana}
 
-# Each secret file becomes a variable of its name, as in deploy/entrypoint.sh.
-for file in "${SECRETS:-/secrets}"/*/[A-Z]*; do
-    [ -r "$file" ] || continue
-    name=${file##*/}
-    [ -n "$(printenv "$name" || true)" ] || export "$name=$(cat "$file")"
+# Grafana takes secrets from files for its own settings alone; provisioning reads variables.
+for name in GF_SECURITY_ADMIN_PASSWORD GRAFANA_DATABASE_PASSWORD; do
+    file=${SECRETS:-/secrets/grafana}/$name
+    [ ! -r "$file" ] || export "$name=$(cat "$file")"
 done
 
 rm -rf "$to"

@@ -21,10 +21,10 @@ def place(tmp_path):
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(text)
     (tmp_path / "ours" / "start.sh").write_text(SCRIPT.read_text())
-    for folder in ("secrets/grafana", "data", "bin"):
+    for folder in ("secrets", "data", "bin"):
         (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "secrets/grafana/GF_SECURITY_ADMIN_PASSWORD").write_text(PASSWORD)
-    (tmp_path / "secrets/grafana/GRAFANA_DATABASE_PASSWORD").write_text("battery staple")
+    (tmp_path / "secrets/GF_SECURITY_ADMIN_PASSWORD").write_text(PASSWORD)
+    (tmp_path / "secrets/GRAFANA_DATABASE_PASSWORD").write_text("battery staple")
     told = tmp_path / "bin" / "grafana"
     told.write_text(f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\ncat >>{tmp_path}/asked\n')
     told.chmod(0o755)
@@ -177,7 +177,7 @@ def test_grafana_is_told_a_password_that_has_changed_since_its_first_start(place
     (place / "data" / "grafana.db").touch()
     started(place)
     assert not (place / "asked").exists()
-    (place / "secrets/grafana/GF_SECURITY_ADMIN_PASSWORD").write_text("admin")
+    (place / "secrets/GF_SECURITY_ADMIN_PASSWORD").write_text("admin")
     started(place)
     asked = (place / "asked").read_text()
     assert "admin reset-admin-password --password-from-stdin" in asked.splitlines()[0]
@@ -189,7 +189,7 @@ def test_grafana_is_told_a_password_that_has_changed_since_its_first_start(place
 def test_a_password_that_cannot_be_changed_is_said_and_tried_again(place):
     started(place)
     (place / "data" / "grafana.db").touch()
-    (place / "secrets/grafana/GF_SECURITY_ADMIN_PASSWORD").write_text("another")
+    (place / "secrets/GF_SECURITY_ADMIN_PASSWORD").write_text("another")
     grafana = place / "bin" / "grafana"
     working = grafana.read_text()
     grafana.write_text("#!/bin/sh\nexit 1\n")
