@@ -216,7 +216,7 @@ def test_what_a_colour_says_looks_as_in_the_web_app():
     [
         *("good", "bad", "none", "low", "medium", "high", "2xx", "3xx", "4xx", "5xx"),
         *("success", "failed", "skipped", "delivered", "pending", "quiet"),
-        *("training", "Training rate", "objective", "expected share"),
+        *("training", "hold-out", "objective", "expected"),
     ],
 )
 def test_names_that_say_something_have_the_web_apps_colour(name):
