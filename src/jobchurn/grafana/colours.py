@@ -23,7 +23,7 @@ NAMED = {
     "^(good|low|pending|3xx)$": BLUE,
     "^(high|failed|5xx)$": RED,
     "^(none|success|delivered|2xx)$": GREEN,
-    "^(quiet|skipped)$|^(training|objective|expected)": GREY,
+    "^(quiet|skipped|training|hold-out|objective|expected)$": GREY,
 }
 """What the name of a line or bar is like → its colour, as what it says wants it."""
 

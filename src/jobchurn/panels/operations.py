@@ -108,8 +108,9 @@ def alerts() -> tuple[Panel, ...]:
             id=20,
             kind=PanelKind.TABLE,
             title="Alert rules",
-            description="Each rule as `jobchurn watch` last left it, those that fire first, with the "
-            "page that says what to do. Where Grafana has the rules, it keeps states of its own.",
+            description="Each rule as `jobchurn watch` last left it, those that fire first, with "
+            "the page that says what to do. Where Grafana has the rules, it keeps states of its "
+            "own.",
             sql=written("""
                 SELECT rule, state, value, since, evaluated_at AS "last asked", error
                 FROM alert_states
