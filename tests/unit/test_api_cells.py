@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobchurn.api.cells import cell, moment, rows_of
+from jobchurn.api.cells import cell, cells_of, moment
+from jobchurn.store import Frame
 
 NAN, INF = float("nan"), float("inf")
 
@@ -61,8 +62,9 @@ def test_a_moment_is_shown_in_utc(value):
 
 @pytest.mark.parametrize("seconds", [1767322800, 1767322800.0, Decimal(1767322800)])
 def test_a_number_in_the_column_of_time_is_a_moment(seconds):
-    rows = rows_of(["time", "value"], [[seconds, seconds]])
-    assert rows == [["2026-01-02T03:00:00+00:00", seconds]]
+    found = cells_of(Frame(("time", "value"), [(seconds, seconds)], more=True))
+    assert found.rows == [["2026-01-02T03:00:00+00:00", seconds]]
+    assert (found.columns, found.more) == (("time", "value"), True)
 
 
 @pytest.mark.parametrize("seconds", [None, 10**30, NAN, INF, Decimal("NaN")])
@@ -85,5 +87,5 @@ def test_a_time_beyond_all_bounds_is_none(seconds):
 )
 def test_whatever_a_database_answers_is_json(value):
     for column in ("time", "value"):
-        [row] = rows_of([column], [[value]])
+        [row] = cells_of(Frame((column,), [(value,)], more=False)).rows
         assert json.loads(orjson.dumps(row)) == row

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
+
+from jobchurn.store import Frame
 
 Cell = bool | int | float | str | None
 """What one cell of an answer may be."""
@@ -20,12 +23,28 @@ _INTEGERS = range(-(2**63), 2**63)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def rows_of(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[list[Cell]]:
-    """The rows of an answer, cell by cell."""
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """What a query answers, as JSON carries it.
+
+    Attributes:
+        columns: their names.
+        rows: each with one cell for each column.
+        more: whether there are further rows.
+    """
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    more: bool
+
+
+def cells_of(frame: Frame) -> Cells:
+    """The cells of an answer."""
     readers: list[Callable[[object], Cell]] = [
-        moment if column == TIME else cell for column in columns
+        moment if column == TIME else cell for column in frame.columns
     ]
-    return [[read(value) for read, value in zip(readers, row, strict=True)] for row in rows]
+    rows = [[read(value) for read, value in zip(readers, row, strict=True)] for row in frame.rows]
+    return Cells(frame.columns, rows, frame.more)
 
 
 def moment(value: object) -> Cell:

@@ -14,13 +14,13 @@ from dataclasses import asdict
 from http import HTTPStatus
 from typing import Any
 
-from jobchurn.api.cells import cell, moment, rows_of
+from jobchurn.api.cells import Cells, cells_of
 from jobchurn.api.choices import chosen_of
 from jobchurn.api.time_range import TimeRange
 from jobchurn.api.workers import Workers
 from jobchurn.errors import JobchurnError, Overloaded
 from jobchurn.panels import Annotation, Dashboard, Panel, Variable, expand, interval_of
-from jobchurn.store import Frame, Panels
+from jobchurn.store import Panels
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +37,7 @@ MOST_OPTIONS = 1_000
 """The most values that a variable offers."""
 
 _AT_ONCE = 2
-_NOTHING = Frame(columns=(), rows=[], more=False)
+_NOTHING = Cells(columns=(), rows=(), more=False)
 
 
 class Queries:
@@ -53,7 +53,7 @@ class Queries:
         self._workers = workers
         self._places = asyncio.Semaphore(_AT_ONCE)
 
-    async def read(self, sql: str, *, rows: int, until: float) -> Frame:
+    async def read(self, sql: str, *, rows: int, until: float) -> Cells:
         """What a query returns.
 
         Args:
@@ -71,9 +71,12 @@ class Queries:
             seconds = min(QUERY_SECONDS, until - time.monotonic())
             if seconds <= 0:
                 raise _no_time()
-            return await self._workers.run(self._panels.read, sql, seconds=seconds, rows=rows)
+            return await self._workers.run(self._cells, sql, seconds, rows)
         finally:
             self._places.release()
+
+    def _cells(self, sql: str, seconds: float, rows: int) -> Cells:
+        return cells_of(self._panels.read(sql, seconds=seconds, rows=rows))
 
     async def _take_place(self, until: float) -> None:
         try:
@@ -157,8 +160,8 @@ class _Look:
         """What a variable offers, and what is chosen of it."""
         options = variable.options
         if variable.sql:
-            frame = await self._read(variable.sql, MOST_OPTIONS)
-            options = tuple(str(row[0]) for row in frame.rows if row[0] is not None)
+            found = await self._read(variable.sql, MOST_OPTIONS)
+            options = tuple(str(row[0]) for row in found.rows if row[0] is not None)
         chosen = self._chosen[variable.name] = chosen_of(variable, options, asked)
         return {
             "name": variable.name,
@@ -172,10 +175,10 @@ class _Look:
 
     async def panel(self, panel: Panel) -> dict[str, Any]:
         """How a panel is drawn, and its data or why there is none."""
-        frame, error = _NOTHING, None
+        found, error = _NOTHING, None
         if self._can_be_asked(panel.sql):
             try:
-                frame = await self._read(panel.sql, MOST_ROWS)
+                found = await self._read(panel.sql, MOST_ROWS)
             except JobchurnError as trouble:
                 error = str(trouble)
                 log.warning("request %s: panel %d: %s", self._number, panel.id, trouble)
@@ -185,9 +188,9 @@ class _Look:
                 error = f"A fault of this service: the API's log has it under {self._number}."
                 log.exception("request %s: panel %d", self._number, panel.id)
         return _drawn(panel) | {
-            "columns": frame.columns,
-            "rows": rows_of(frame.columns, frame.rows),
-            "more": frame.more,
+            "columns": found.columns,
+            "rows": found.rows,
+            "more": found.more,
             "error": error,
         }
 
@@ -196,17 +199,16 @@ class _Look:
         if not self._can_be_asked(annotation.sql):
             return []
         try:
-            frame = await self._read(annotation.sql, MOST_ROWS)
+            found = await self._read(annotation.sql, MOST_ROWS)
         except Exception:
             log.exception("request %s: annotation %s", self._number, annotation.name)
             return []
-        marks = [dict(zip(frame.columns, row, strict=True)) for row in frame.rows]
+        marks = [dict(zip(found.columns, row, strict=True)) for row in found.rows]
         return [
-            {"time": moment(mark["time"]), "name": annotation.name, "text": cell(mark["text"])}
-            for mark in marks
+            {"time": mark["time"], "name": annotation.name, "text": mark["text"]} for mark in marks
         ]
 
-    async def _read(self, sql: str, rows: int) -> Frame:
+    async def _read(self, sql: str, rows: int) -> Cells:
         expanded = expand(
             sql,
             start=self._within.start,
