@@ -90,6 +90,7 @@ def _request_log() -> None:
         sa.Column("weight", sa.Double, nullable=False),
     )
     op.create_index("request_log_at", "request_log", ["at"])
+    op.create_index("request_log_route", "request_log", ["route"])
 
 
 def _job_runs() -> None:
