@@ -26,7 +26,10 @@ TASKS = {
         "read_data", "validate_data", "save_statistics", "send_alerts", "split_and_save", "finish",
     },
     "dag_prediction": {"check_for_new_data", "make_predictions"},
+    "dag_monitoring": {"measure_drift", "evaluate_rules", "send_alerts", "fail_the_run"},
 }  # fmt: skip
+WORKING = ("dag_ingestion", "dag_prediction")
+"""Those for which there is something to do here; there is nothing to tell anybody."""
 
 
 class Stack:
@@ -182,12 +185,32 @@ def test_a_quiet_run_has_skipped_tasks_and_a_note(stack, dag):
 
 def test_runs_that_did_something_succeeded_in_all_tasks_and_none_failed(stack):
     runs = {dag: stack.dag_runs(dag) for dag in TASKS}
-    for dag, of_dag in runs.items():
+    for of_dag in runs.values():
         assert {run["state"] for run in of_dag} <= {"success", "running", "queued"}
+    for dag in WORKING:
+        of_dag = runs[dag]
         done = [run for run in of_dag if run["state"] == "success" and not run["note"]]
         assert done, of_dag
         for run in done:
             assert run["tasks"] == dict.fromkeys(TASKS[dag], "success")
+
+
+def test_every_finished_run_is_recorded_where_monitoring_looks_for_it(stack):
+    finished = {
+        (dag, run["dag_run_id"]): "quiet" if run["note"] else "success"
+        for dag in TASKS
+        for run in stack.dag_runs(dag)
+        if run["state"] == "success"
+    }
+    with psycopg.connect(stack.database()) as connection:
+        rows = connection.execute(
+            "SELECT job, run, outcome, due_at <= started_at AND started_at < finished_at "
+            "FROM job_runs"
+        ).fetchall()
+    recorded = {(job, run): outcome for job, run, outcome, _ in rows}
+    assert recorded.items() >= finished.items()
+    assert set(TASKS) == {job for job, _ in recorded}
+    assert all(in_order for *_, in_order in rows)
 
 
 def test_a_stop_leaves_no_process(stack):

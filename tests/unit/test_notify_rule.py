@@ -142,6 +142,8 @@ def test_a_message_that_was_kept_says_the_same(news):
         (1.2345, Unit.SECONDS, "1.23 s"),
         (12.0, Unit.MINUTES, "12 minutes"),
         (1.0, Unit.MINUTES, "1 minute"),
+        (0.373, Unit.MINUTES, "0.4 minutes"),
+        (1234.56, Unit.MINUTES, "1,235 minutes"),
         (3.0, Unit.COUNT, "3"),
         (12_345.6, Unit.NUMBER, "12,346"),
         (2.5, Unit.PER_SECOND, "2.5 per second"),

@@ -73,7 +73,12 @@ def _show(report: Report, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(report_json(report), default=datetime.isoformat))
         return
-    from jobchurn.flow.watch.words import clock, delivery_words, unjudged_words, window_words
+    from jobchurn.flow.watch.words import (
+        delivery_words,
+        moment_words,
+        unjudged_words,
+        window_words,
+    )
     from jobchurn.notify import quantity
 
     for window in report.drift.windows:
@@ -87,7 +92,7 @@ def _show(report: Report, *, as_json: bool) -> None:
             (
                 said.rule.name,
                 said.state,
-                clock(said.since),
+                moment_words(said.since),
                 None if said.value is None else quantity(said.value, said.rule.unit),
                 quantity(said.rule.above, said.rule.unit),
                 said.news,

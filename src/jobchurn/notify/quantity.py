@@ -15,7 +15,8 @@ def quantity(value: float, unit: Unit) -> str:
         case Unit.SECONDS:
             return f"{_short(value)} s"
         case Unit.MINUTES:
-            return f"{_short(value)} {'minute' if value == 1 else 'minutes'}"
+            minutes = round(value, 1)
+            return f"{_short(minutes)} {'minute' if minutes == 1 else 'minutes'}"
         case Unit.PER_SECOND:
             return f"{_short(value)} per second"
         case Unit.BYTES:

@@ -105,7 +105,9 @@ def shift_of(
                 f"{feature} is required: rows without it never reach the model.",
                 "Shift it without --blank, or choose another feature.",
             )
-        return Shift(column, strength, lambda _: None, f"{feature} is blank in {strength:.0%} more")
+        return Shift(
+            column, strength, lambda _: None, f"{feature} goes blank in {strength:.0%} of the rows"
+        )
     if column.is_numeric:
         spread = baseline[feature].get("sd")
         if not isinstance(spread, float) or not spread:
@@ -118,7 +120,12 @@ def shift_of(
     level = _second(baseline[feature].get("levels"))
     if level is None:
         raise InvalidRequest(f"{feature} cannot be shifted: it has one level.")
-    return Shift(column, strength, lambda _: level, f"{feature} is {level} in {strength:.0%} more")
+    return Shift(
+        column,
+        strength,
+        lambda _: level,
+        f"{feature} becomes {level} in {strength:.0%} of the rows",
+    )
 
 
 def _watched(contract: Contract, feature: str) -> Column:

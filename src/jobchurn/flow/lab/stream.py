@@ -89,7 +89,7 @@ class Stream:
         self._deadline = time.monotonic() + 60 * minutes
         self._ripe_seconds = ripe_seconds
         self._files = 0
-        self._said: dict[str, str] = {}
+        self._said = {rule: one.state for rule, one in services.store.alert_states.all().items()}
 
     def announce(self, origin: str) -> None:
         """Say where the rows come from, what becomes of them, and whether anybody is told."""

@@ -24,9 +24,9 @@ def window_words(window: JudgedWindow) -> str:
     found = "; ".join(map(drift_words, window.drifted))
     unseen = f"; {window.unseen} rows with a level that training did not see" * bool(window.unseen)
     return (
-        f"window of {window.rows} {window.source} predictions, {clock(window.first_at)} to "
-        f"{clock(window.last_at)}: {DECISIONS[window.decision]}{f': {found}' if found else ''}"
-        f"{unseen}"
+        f"window of {window.rows} {window.source} predictions until "
+        f"{moment_words(window.last_at)}: {DECISIONS[window.decision]}"
+        f"{f': {found}' if found else ''}{unseen}"
     )
 
 
@@ -55,7 +55,7 @@ def rule_words(said: Evaluation) -> str:
     limit = quantity(said.rule.above, said.rule.unit)
     news = f"; {_NEWS[said.news]}" if said.news else ""
     return (
-        f"{said.rule.name}: {said.state} since {clock(said.since)}, "
+        f"{said.rule.name}: {said.state} since {moment_words(said.since)}, "
         f"{value} (alarm above {limit}){news}"
     )
 
@@ -66,6 +66,6 @@ def delivery_words(delivery: Delivery) -> str:
     return f"alert through {delivery.channel}: {outcome}"
 
 
-def clock(moment: datetime) -> str:
-    """A moment of today's, for people who are watching."""
-    return f"{moment.astimezone(UTC):%H:%M:%S} UTC"
+def moment_words(moment: datetime) -> str:
+    """A moment to the second."""
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
