@@ -100,7 +100,7 @@ class Drift:
     def sources(self) -> list[tuple[str, str]]:
         """Each source and model version of which there are predictions that no window holds."""
         with transaction(self._engine, seconds=_SECONDS) as connection:
-            pairs = connection.execute(_PAIRS).tuples().all()
+            pairs = connection.execute(_PAIRS).all()
             return [
                 (source, version)
                 for source, version in pairs
