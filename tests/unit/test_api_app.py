@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -16,7 +17,13 @@ from jobchurn.api.champion import Champion
 from jobchurn.api.schema import example_of
 from jobchurn.api.workers import Workers
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.errors import DatabaseUnreachable, ModelCorrupt, NoChampion, Overloaded
+from jobchurn.errors import (
+    DatabaseUnreachable,
+    InvalidSettings,
+    ModelCorrupt,
+    NoChampion,
+    Overloaded,
+)
 from jobchurn.files import Folders
 from jobchurn.flow.services import Services
 from jobchurn.policy import DecisionPolicy
@@ -494,3 +501,63 @@ def test_a_request_that_was_given_up_keeps_its_place_until_its_thread_is_done():
                 await asyncio.sleep(0.01)
 
     assert asyncio.run(asyncio.wait_for(scene(), 10)) is True
+
+
+def test_workers_say_how_many_wait_for_a_thread():
+    workers, go = Workers(1, 2), threading.Event()
+
+    async def waits(count):
+        async with asyncio.timeout(10):
+            while workers.waiting != count:
+                await asyncio.sleep(0.01)
+
+    async def scene():
+        running = asyncio.create_task(workers.run(go.wait, 10))
+        await asyncio.sleep(0)
+        waiting = [asyncio.create_task(workers.run(bool)) for _ in range(2)]
+        await asyncio.sleep(0)
+        await waits(2)
+        waiting[1].cancel()
+        await waits(1)
+        go.set()
+        await asyncio.gather(running, waiting[0])
+        assert workers.waiting == 0
+
+    asyncio.run(scene())
+
+
+# What is watched.
+
+
+@pytest.mark.parametrize("endpoint", ["localhost:4318", "/v1"])
+def test_a_place_for_traces_that_is_none_is_refused_at_the_start(services, endpoint):
+    settings = services.settings.model_copy(update={"otel_exporter_otlp_endpoint": endpoint})
+    with pytest.raises(InvalidSettings, match="OTEL_EXPORTER_OTLP_ENDPOINT"):
+        create_app(replace(services, settings=settings))
+
+
+def test_metrics_are_had_while_all_threads_are_taken(client, services):
+    entered, go = threading.Semaphore(0), threading.Event()
+
+    def write(batch):
+        entered.release()
+        go.wait(10)
+        raise DOWN
+
+    services.store.predictions.write = write
+    ask = lambda: client.post("/predict", json={"records": [RECORD]})  # noqa: E731
+    asking = [threading.Thread(target=ask) for _ in range(3)]
+    for thread in asking:
+        thread.start()
+    try:
+        assert until(lambda: client.app.state.door.workers.waiting == 1)
+        page = client.get("/metrics").text
+        assert "jobchurn_requests_waiting 1.0" in page
+        assert "jobchurn_requests_in_flight 4.0" in page
+    finally:
+        go.set()
+    for thread in asking:
+        thread.join(10)
+    page = client.get("/metrics").text
+    assert "jobchurn_requests_waiting 0.0" in page
+    assert 'jobchurn_requests_total{method="POST",route="/predict",status="503"} 3.0' in page
