@@ -37,13 +37,16 @@ class Drawn:
 
     Attributes:
         chart: the picture.
-        words: what it shows, for those who do not see it.
+        name: what it shows, for those who do not see it. It holds no values: were it to change,
+            the browser would draw another picture in the place of this one.
+        values: the values, in a sentence, for them too.
         legend: what its colours stand for; empty where there is but one.
         note: what it leaves out, may be empty.
     """
 
     chart: ChartType
-    words: str
+    name: str
+    values: str
     legend: Sequence[Entry] = ()
     note: str = ""
 
@@ -51,16 +54,27 @@ class Drawn:
 def drawn(
     panel: Panel,
     chart: ChartType,
-    words: str,
+    kind: str,
+    values: str,
     legend: Sequence[Entry],
     *,
     note: str = "",
     least: int = 0,
 ) -> Drawn:
-    """The chart as high as the panel, less its legend; higher where it needs to be."""
+    """The chart as high as the panel, less its legend; higher where it needs to be.
+
+    Args:
+        panel: gives its title and height.
+        chart: the picture.
+        kind: of picture, in words.
+        values: see :class:`Drawn`.
+        legend: likewise.
+        note: likewise.
+        least: how high it must be, in pixels.
+    """
     height = panel.height * ROW_PIXELS - (_LEGEND_PIXELS if legend else 0)
     chart = chart.properties(height=max(height, least), padding=_AROUND)
-    return Drawn(chart, words, legend, note)
+    return Drawn(chart, f"{panel.title}, as {kind}", values, legend, note)
 
 
 def label_pixels(panel: Panel) -> int:

@@ -11,7 +11,7 @@ import frame
 import plots
 from axes import SAYS
 from dashboard import Panel, Span, rows_of
-from drawn import ROW_PIXELS, Drawn, Entry
+from drawn import ROW_PIXELS, Drawn
 from panel_table import show_table
 from units import NOTHING, said
 from words import escaped, prose
@@ -58,9 +58,8 @@ def show_panel(panel: Panel, span: Span) -> None:
             show_table(panel)
         else:
             drawn = _PICTURES[panel.kind](panel, span)
-            if drawn.legend:
-                st.html(legend_html(drawn.legend))
-            frame.picture(drawn.chart, drawn.words)
+            st.html(legend_html(drawn))
+            frame.picture(drawn.chart, drawn.name)
             if drawn.note:
                 st.caption(drawn.note)
         if panel.more:
@@ -98,14 +97,15 @@ def colour_of(value: float, panel: Panel) -> str:
     return reached[-1] if reached else "plain"
 
 
-def legend_html(entries: Sequence[Entry]) -> str:
-    """A legend that wraps where it must, its names as they stand."""
+def legend_html(drawn: Drawn) -> str:
+    """A legend that wraps where it must, and the values for those who do not see the picture."""
     keys = "".join(
         f'<li><span class="{"dashed" if entry.dashed else "solid"}" '
         f'style="border-color: {entry.colour}"></span>{html.escape(entry.name)}</li>'
-        for entry in entries
+        for entry in drawn.legend
     )
-    return f'<ul class="panel-legend">{keys}</ul>'
+    legend = f'<ul class="panel-legend">{keys}</ul>' if keys else ""
+    return f'{legend}<p class="panel-values">{html.escape(drawn.values)}</p>'
 
 
 def _show_stat(panel: Panel) -> None:

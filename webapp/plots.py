@@ -75,7 +75,8 @@ def lines(panel: Panel, span: Span) -> Drawn:
     return drawn(
         panel,
         chart,
-        f"{panel.title}, as lines over time. {_latest(points, names)}",
+        "lines over time",
+        _latest(points, names),
         [
             *legend_of(names, colours, [dash != _DASHES[0] for dash in dashes]),
             *(Entry(step.words, step.tint, dashed=True) for step in steps),
@@ -114,7 +115,8 @@ def stack(panel: Panel, span: Span) -> Drawn:
     return drawn(
         panel,
         alt.layer(bounds(span), bars, *marks_of(span)),
-        f"{panel.title}, as stacked bars over time. {_latest(points, names)}",
+        "stacked bars over time",
+        _latest(points, names),
         legend_of(names, colours),
     )
 
@@ -158,7 +160,8 @@ def timeline(panel: Panel, span: Span) -> Drawn:
     return drawn(
         panel,
         alt.layer(bounds(span), bars, *marks_of(span)),
-        f"{panel.title}, as states over time. At the end: {now}.",
+        "states over time",
+        f"At the end: {now}.",
         [Entry(word, tint) for word, tint in zip(words, tints, strict=True)],
         least=_LANE_PIXELS * len(names) + AXIS_PIXELS,
     )
@@ -210,7 +213,8 @@ def bars(panel: Panel, _: Span) -> Drawn:
     return drawn(
         panel,
         chart,
-        f"{panel.title}, as bars. {told}.",
+        "bars",
+        f"{told}.",
         legend_of(names, colours),
         note=f"The first {MOST_BARS} of {len(panel.rows)}." if len(panel.rows) > MOST_BARS else "",
         least=0 if upright else len(labels) * _BAR_PIXELS * (len(names) + 1) + AXIS_PIXELS,

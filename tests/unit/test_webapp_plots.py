@@ -70,8 +70,9 @@ def test_every_chart_is_valid_described_and_as_high_as_its_panel(found, span):
     drawn = DRAW[found.kind](found, span)
     spec = spec_of(drawn)
     assert spec["height"] >= found.height * ROW_PIXELS - 30
-    assert drawn.words.startswith(found.title)
-    assert "nan" not in drawn.words
+    assert drawn.name.startswith(found.title)
+    assert any(character.isdigit() for character in drawn.values) or found.kind == "timeline"
+    assert "nan" not in drawn.values
 
 
 @pytest.mark.parametrize(("found", "span"), MADE_UP)
@@ -109,7 +110,7 @@ def test_a_refresh_changes_the_data_and_not_the_description(found, span):
         text = json.dumps(spec)
         for place, name in enumerate(sorted(names, key=text.index)):
             text = text.replace(name, f"data {place}")
-        return text
+        return text, drawn.name
 
     draw = DRAW[found.kind]
     assert shape(draw(found, replace(span, marks=[]))) == shape(draw(found, later))
@@ -219,7 +220,7 @@ def test_a_state_lasts_until_the_next_and_the_last_to_the_end():
     # What is no state is a gap.
     assert spells == [("none", 2), ("medium", 1), ("high", 2)]
     assert [entry.name for entry in drawn.legend] == ["none", "low", "medium", "high"]
-    assert "lane high" in drawn.words
+    assert "lane high" in drawn.values
 
 
 def test_many_lanes_make_a_timeline_higher_than_its_panel():
