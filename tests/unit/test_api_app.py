@@ -507,9 +507,7 @@ def test_workers_say_how_many_wait_for_a_thread():
     workers, go = Workers(1, 2), threading.Event()
 
     async def waits(count):
-        async with asyncio.timeout(10):
-            while workers.waiting != count:
-                await asyncio.sleep(0.01)
+        assert await asyncio.to_thread(until, lambda: workers.waiting == count)
 
     async def scene():
         running = asyncio.create_task(workers.run(go.wait, 10))
