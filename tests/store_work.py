@@ -8,7 +8,9 @@ from jobchurn.store import Batch
 LEASE = 60.0
 
 
-def claimed(store, name="a.csv", content=b"a", *, holder="me", trigger="cli", lease=LEASE):
+def claimed(
+    store, name="a.csv", content=b"a", *, holder="me", trigger="cli", lease=LEASE, **values
+):
     """Claim a file of this name and content."""
     return store.arrivals.claim(
         name=name,
@@ -18,6 +20,7 @@ def claimed(store, name="a.csv", content=b"a", *, holder="me", trigger="cli", le
         trigger=trigger,
         holder=holder,
         lease_seconds=lease,
+        **values,
     )
 
 

@@ -10,6 +10,7 @@ from collections import Counter, namedtuple
 from datetime import datetime
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from api_house import open_house
@@ -487,6 +488,14 @@ def test_the_tables_can_be_migrated_by_hand(home, empty_database, jobchurn, monk
     monkeypatch.setenv("DATABASE_URL", empty_database)
     jobchurn("db", "migrate")
     assert json.loads(jobchurn("runs", "--json").out) == []
+
+
+def test_migrating_by_hand_lets_the_reading_role_log_in(home, database, jobchurn, monkeypatch):
+    monkeypatch.setenv("GRAFANA_DATABASE_PASSWORD", "s3cr3t-w0rd")
+    done = jobchurn("db", "migrate")  # although nothing else is to be done
+    assert "s3cr3t-w0rd" not in done.out + done.err
+    with psycopg.connect(database, user="jobchurn_reader", password="s3cr3t-w0rd") as connection:
+        assert connection.execute("SELECT count(*) FROM predictions").fetchone() == (0,)
 
 
 def test_a_database_that_does_not_answer_is_told_with_its_cure(tmp_path):

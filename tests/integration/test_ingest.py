@@ -77,6 +77,15 @@ def test_a_clean_file_goes_whole_to_good(house):
     assert run.reasons is None
 
 
+def test_when_the_raw_file_came_is_kept(house):
+    path = write_raw(house, "a.csv", good_lines(2))
+    os.utime(path, (0, 0))  # its content may be of long ago
+    came = path.stat().st_ctime
+    ingest.ingest_one(house, trigger="cli")
+    kept = house.store.panels.read("SELECT extract(epoch FROM arrived_at) FROM arrivals").rows
+    assert kept == [(pytest.approx(came, abs=1e-3),)]
+
+
 def test_bad_rows_go_to_bad_with_their_reasons(house):
     lines = good_lines(10)
     lines[3] = damaged(lines[3])

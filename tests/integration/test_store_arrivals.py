@@ -2,6 +2,7 @@
 
 import os
 import threading
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -30,6 +31,18 @@ def test_a_claim_says_what_was_claimed(store):
     assert (claim.name, claim.size, claim.trigger) == ("Größe.csv", 7, "dag")
     assert (claim.token, claim.attempts, claim.duplicate_of) == (1, 1, None)
     assert claim.run_id.startswith(f"{claim.started_at:%Y%m%dT%H%M%S}-")
+
+
+def test_when_a_file_came_is_kept_beside_its_run(store):
+    came = datetime(2026, 3, 1, 12, 0, 0, 123456, tzinfo=UTC)
+    claim = claimed(store, arrived_at=came)
+    finished(store, claim)
+    store.predictions.mark_predicted("f" * 64, "a.csv", 1.5, 2, claim.run_id)
+    other = claimed(store, "b.csv", b"b")
+    arrivals = store.panels.read("SELECT run_id, arrived_at FROM arrivals ORDER BY run_id").rows
+    assert sorted(arrivals) == sorted([(claim.run_id, came), (other.run_id, None)])
+    joined = "SELECT a.arrived_at FROM predicted_files AS p JOIN arrivals AS a USING (run_id)"
+    assert store.panels.read(joined).rows == [(came,)]
 
 
 @pytest.mark.parametrize("name", [b"caf\xe9.csv", b"\xff\xfe", b"new\nline.csv", b"a\\x41.csv"])

@@ -1,18 +1,23 @@
 """From whatever a database holds to the tables of this version."""
 
+import re
 import threading
 from contextlib import contextmanager
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DatabaseOutdated
 from jobchurn.store import Store
+from jobchurn.store.adoption import adopt
 from jobchurn.store.engine import engine_of
-from jobchurn.store.schema import head
+from jobchurn.store.partitions import make_partitions
+from jobchurn.store.schema import _config, head
 from jobchurn.store.tables import tables_of
 from toy import TOY
 
@@ -39,6 +44,47 @@ def engine_on(url):
     engine = engine_of(url)
     yield engine
     engine.dispose()
+
+
+# A row of every table: runs, predictions of this month and of long ago, a model, an alert.
+OF_THE_FIRST_VERSION = """
+INSERT INTO arrivals (run_id, name, sha256, size, inode, trigger, holder, token, attempts,
+  lease_until, started_at, closed_at, outcome, routed_name)
+VALUES
+  ('r1', 'a.csv', repeat('a', 64), 1, 1, 'cli', 'me', 1, 1, now(), now(), now(), 'published', 'a'),
+  ('r2', 'b.csv', repeat('b', 64), 1, 2, 'dag', 'me', 1, 1, now(), now(), NULL, NULL, NULL);
+INSERT INTO ingestion_runs (run_id, file, sha256, trigger, contract, rows_total, rows_valid,
+  rows_invalid, invalid_ratio, criticality, started_at, finished_at, good, notes)
+VALUES ('r1', 'a.csv', repeat('a', 64), 'cli', 'c', 3, 2, 1, 0.33, 'medium', now(), now(), '/a',
+  '[]');
+INSERT INTO ingestion_issues (run_id, rule, column_name, rows) VALUES ('r1', 'x', NULL, 1);
+INSERT INTO requests (key, fingerprint, created_at, n, model_version, policy_version)
+VALUES ('k', 'f', now(), 1, 'lgbm-0', 'p');
+INSERT INTO predictions (created_at, source, position, model_version, policy_version, contract,
+  probability, prediction, training_hours)
+SELECT moment, 'webapp', 0, 'lgbm-0', 'p', 'c', 0.5, 0, 36
+FROM unnest(ARRAY[now(), now(), '2001-01-01']) AS moment;
+INSERT INTO predicted_files VALUES (repeat('c', 64), 'r1', 'a.csv', 1.5, 2, now());
+INSERT INTO models (version, sha256, card_sha256, card, created_at, champion)
+VALUES ('lgbm-0', 'x', 'y', '{}', now(), true);
+INSERT INTO feature_baseline VALUES ('lgbm-0', 'score', 'score', '{}');
+INSERT INTO alerts (run_id, kind, severity, title, body, channel, status, attempts, created_at)
+VALUES ('r1', 'ingestion', 'high', 't', '{}', 'teams', 'pending', 0, now());
+"""
+
+
+def contents(engine):
+    """Every row of every table that the first version has: table → rows, as JSON has them."""
+    tables = re.findall(r"INSERT INTO (\w+)", OF_THE_FIRST_VERSION)
+    with engine.connect() as connection:
+        return {
+            table: list(
+                connection.scalars(
+                    sa.text(f"SELECT to_jsonb(t) FROM {table} AS t ORDER BY t::text")
+                )
+            )
+            for table in tables
+        }
 
 
 def catalogue(url):
@@ -95,6 +141,34 @@ def test_an_empty_database_is_migrated_from_nothing(empty_database):
     store.migrate()
     assert store.missing() == []
     assert store.models.list() == []
+    store.close()
+
+
+def test_a_database_of_the_first_version_is_brought_up_with_all_that_it_holds(
+    empty_database, database
+):
+    with engine_on(empty_database) as engine:
+        with engine.begin() as connection:
+            command.upgrade(_config(connection), "0001")
+            adopt(connection, JOB_CHANGE)
+            make_partitions(connection, datetime.now(UTC))
+        with engine.begin() as connection:
+            connection.exec_driver_sql(OF_THE_FIRST_VERSION)
+        before = contents(engine)
+        store = Store.connect(empty_database, JOB_CHANGE)
+        assert store.missing() == [f"the tables are at step 0001, not {head()}: migrate"]
+        store.migrate()
+        assert store.missing() == []
+        after = contents(engine)
+    for table, rows in before.items():
+        assert rows
+        # A column that has come since is not known of what was there.
+        new = {name for row in after[table] for name in row} - set(rows[0])
+        assert after[table] == [row | dict.fromkeys(new) for row in rows]
+    assert catalogue(empty_database) == catalogue(database)
+    assert [row.version for row in store.models.list()] == ["lgbm-0"]
+    assert store.drift.sources() == [("webapp", "lgbm-0")]
+    assert store.panels.read("SELECT count(*) FROM predictions").rows == [(3,)]
     store.close()
 
 
