@@ -98,7 +98,8 @@ def _series(panel: Panel, x: int, y: int) -> timeseries.Panel:
         # A lone point between gaps would not be seen as a line.
         .show_points(c.VisibilityMode.AUTO)
         .point_size(6)
-        .span_nulls(False)
+        # A line is not told of at the moments of others: it goes on to its own next one.
+        .span_nulls(True)
     )
     if panel.thresholds:
         built = built.thresholds(_steps(panel.thresholds)).thresholds_style(
@@ -146,8 +147,11 @@ def _timeline(panel: Panel, x: int, y: int) -> timeline.Panel:
                 )
             ]
         )
-        .color_scheme(dashboard.FieldColor().mode(d.FieldColorModeId.THRESHOLDS))
+        # By thresholds, Grafana would forget the states' words: all numbers would look alike.
+        .color_scheme(_fixed("text"))
         .thresholds(_steps(()))
+        # As with lines: a lane is not told of at the moments of others.
+        .span_nulls(True)
         .merge_values(True)
         .show_value(c.VisibilityMode.NEVER)
         .row_height(0.85)
