@@ -7,7 +7,7 @@ where a reader chose both ends. What is left out is as the dashboard has it.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 
@@ -49,14 +49,14 @@ class Look:
     """What is looked at.
 
     Attributes:
-        dashboard: its name.
+        dashboard: its name; empty for the first there is.
         range: one of :data:`RANGES`; ``None`` where both ends are chosen, or nothing is.
         start, end: the chosen ends.
         refresh: one of :data:`REFRESHES`; ``None`` where the dashboard's is taken.
         variables: name → chosen values; only those that are not the dashboard's.
     """
 
-    dashboard: str
+    dashboard: str = ""
     range: str | None = None
     start: datetime | None = None
     end: datetime | None = None
@@ -86,10 +86,17 @@ class Look:
             return f"The time range is longer than {LONGEST.days} days. Choose a shorter one."
         return None
 
+    def among(self, dashboards: Sequence[str]) -> Look:
+        """The same of a dashboard that there is."""
+        known = self.dashboard in dashboards
+        return self if known else replace(self, dashboard=dashboards[0])
+
     @property
     def address(self) -> dict[str, str | list[str]]:
         """What the page's address says of it."""
-        said: dict[str, str | list[str]] = {"dashboard": self.dashboard}
+        said: dict[str, str | list[str]] = {}
+        if self.dashboard:
+            said["dashboard"] = self.dashboard
         if self.start and self.end:
             said |= {"from": _instant(self.start), "to": _instant(self.end)}
         elif self.range:
@@ -99,13 +106,8 @@ class Look:
         return said | {f"{VARIABLE}{name}": list(v) for name, v in self.variables.items()}
 
 
-def look_of(address: Mapping[str, Sequence[str]], dashboards: Sequence[str]) -> Look:
-    """What an address asks for; what it says that makes no sense is left out.
-
-    Args:
-        address: name → values.
-        dashboards: the names that there are; the first is looked at where it names none.
-    """
+def look_of(address: Mapping[str, Sequence[str]]) -> Look:
+    """What an address (name → values) asks for; what it says that makes no sense is left out."""
 
     def one(name: str) -> str:
         return next(iter(address.get(name, ())), "")
@@ -113,7 +115,7 @@ def look_of(address: Mapping[str, Sequence[str]], dashboards: Sequence[str]) -> 
     start, end = _moment(one("from")), _moment(one("to"))
     fixed = start is not None and end is not None
     return Look(
-        dashboard=one("dashboard") if one("dashboard") in dashboards else dashboards[0],
+        dashboard=one("dashboard"),
         range=one("range") if one("range") in RANGES and not fixed else None,
         start=start if fixed else None,
         end=end if fixed else None,

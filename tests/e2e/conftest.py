@@ -31,7 +31,7 @@ def free_port():
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory):
-    """The addresses ``api`` and ``webapp`` of a stack that has ingested at least one file."""
+    """The addresses ``api`` and ``webapp`` of a stack that has ingested and predicted a file."""
     api, webapp = os.environ.get("API_URL"), os.environ.get("WEBAPP_URL")
     if api and webapp:
         yield SimpleNamespace(api=api, webapp=webapp)
@@ -49,6 +49,8 @@ def stack(tmp_path_factory):
     try:
         jobchurn("up", "--only", "postgres,api,webapp", "--detach")
         jobchurn("ingest")
+        jobchurn("predict", "--new")
+        jobchurn("watch")
         yield SimpleNamespace(
             api=f"http://127.0.0.1:{ports['API_PORT']}",
             webapp=f"http://127.0.0.1:{ports['WEBAPP_PORT']}",

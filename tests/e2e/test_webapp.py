@@ -15,7 +15,9 @@ from jobchurn.contract import JOB_CHANGE
 pytestmark = pytest.mark.e2e
 
 PAGES = {"Home": "", "Batch": "batch", "Past predictions": "past_predictions"}
-PAGES |= {"Ingestion": "ingestion"}
+PAGES |= {"Ingestion": "ingestion", "Monitoring": "monitoring"}
+DASHBOARDS = ("ingestion", "predictions", "service")
+LOOKS = PAGES | {f"Monitoring, {name}": f"monitoring?dashboard={name}" for name in DASHBOARDS[1:]}
 NAMES = [column.name for column in JOB_CHANGE.columns]
 ANSWER = re.compile(f"This candidate ({JOB_CHANGE.positive}|{JOB_CHANGE.negative})")
 
@@ -196,7 +198,7 @@ def filled(page, stack, path):
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("path", LOOKS.values(), ids=LOOKS)
 def test_a_checker_finds_nothing_serious_against_accessibility(page, stack, path, scheme):
     page.emulate_media(color_scheme=scheme)
     filled(page, stack, path)
@@ -215,7 +217,7 @@ CUT_OFF = """() => [...document.querySelectorAll('.stMain *')].filter(element =>
 
 
 @pytest.mark.parametrize("width", [1280, 1920])
-@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
+@pytest.mark.parametrize("path", LOOKS.values(), ids=LOOKS)
 def test_nothing_is_cut_off(page, stack, path, width):
     page.set_viewport_size({"width": width, "height": 1000})
     filled(page, stack, path)
@@ -233,3 +235,53 @@ def test_a_page_whose_api_is_away_says_what_to_do(page, lonely_webapp, path):
     expect(page.get_by_role("button", name="Try again")).to_be_visible()
     found = Axe().run(page).response["violations"]
     assert [v["id"] for v in found if v["impact"] in ("serious", "critical")] == []
+
+
+PICTURES = ".st-key-panels .stVegaLiteChart :is(svg.marks, canvas.marks)"
+REFRESHED = ".st-key-panels [data-testid=stCaptionContainer]"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", DASHBOARDS)
+def test_every_panel_of_a_dashboard_is_drawn(page, stack, name, scheme):
+    page.emulate_media(color_scheme=scheme)
+    opened(page, stack.webapp, f"monitoring?dashboard={name}")
+    panels = httpx.get(f"{stack.api}/panels/{name}", timeout=60).json()["panels"]
+    assert [panel["error"] for panel in panels] == [None] * len(panels)
+    expect(page.locator(".st-key-panels h3")).to_have_count(len(panels))
+    expect(page.get_by_test_id("stException")).to_have_count(0)
+    filled = [panel["kind"] for panel in panels if panel["rows"]]
+    charts = page.locator(PICTURES)
+    expect(charts).to_have_count(len([kind for kind in filled if kind not in ("stat", "table")]))
+    for box in (chart.bounding_box() for chart in charts.all()):
+        assert box["width"] > 200
+        assert box["height"] > 60
+
+
+def test_what_is_chosen_in_monitoring_is_in_the_address_and_a_link_shows_the_same(page, stack):
+    opened(page, stack.webapp, "monitoring")
+    page.get_by_role("radio", name="Predictions and drift").click()
+    settled(page)
+    page.get_by_role("radio", name="24 h").click()
+    settled(page)
+    choose(page, "Feature", "Experience")
+    settled(page)
+    expect(page).to_have_url(re.compile(r"dashboard=predictions.*range=24h.*var-feature="))
+    page.reload()
+    settled(page)
+    expect(page.get_by_role("radio", name="24 h")).to_be_checked()
+    expect(page.get_by_role("radio", name="Predictions and drift")).to_be_checked()
+    expect(page.get_by_role("combobox", name=re.compile("^Feature"))).to_have_value("Experience")
+
+
+def test_panels_refresh_by_themselves_and_stay_where_they_are(page, stack):
+    opened(page, stack.webapp, "monitoring?dashboard=service&range=1h&refresh=10s")
+    expect(page.locator(PICTURES).first).to_be_visible()
+    before = page.locator(REFRESHED).first.inner_text()
+    drawn = page.locator(PICTURES).first.element_handle()
+    main = page.get_by_test_id("stMain")
+    main.evaluate("element => element.scrollTo(0, 400)")
+    expect(page.locator(REFRESHED).first).not_to_have_text(before)
+    settled(page)
+    assert drawn.evaluate("element => element.isConnected")
+    assert main.evaluate("element => element.scrollTop") == 400

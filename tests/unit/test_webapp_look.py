@@ -11,7 +11,7 @@ NAMES = ["ingestion", "predictions"]
 
 def read(**address):
     """The look that an address asks for."""
-    return look_of({name: [value] for name, value in address.items()}, NAMES)
+    return look_of({name: [value] for name, value in address.items()}).among(NAMES)
 
 
 def test_an_address_that_says_nothing_leaves_all_to_the_first_dashboard():
@@ -19,6 +19,7 @@ def test_an_address_that_says_nothing_leaves_all_to_the_first_dashboard():
     assert look == Look(dashboard="ingestion")
     assert look.ends == (None, None)
     assert look.address == {"dashboard": "ingestion"}
+    assert look_of({}).address == {}
 
 
 def test_a_link_shows_the_same_as_where_it_was_made():
@@ -29,7 +30,7 @@ def test_a_link_shows_the_same_as_where_it_was_made():
         "var-source": ["webapp", "scheduled"],
         "var-feature": ["city"],
     }
-    look = look_of(address, NAMES)
+    look = look_of(address)
     said = {k: v if isinstance(v, list) else [v] for k, v in look.address.items()}
     assert said == address
     assert look.ends == ("now-24h", "now")
@@ -39,7 +40,7 @@ def test_both_ends_of_a_time_range_are_kept_in_utc_and_take_its_place():
     look = read(**{"from": "2026-11-24T08:00:00+02:00", "to": "2026-11-24T07:00:00Z"}, range="6h")
     assert look.range is None
     assert look.ends == ("2026-11-24T06:00:00Z", "2026-11-24T07:00:00Z")
-    assert look_of({k: [v] for k, v in look.address.items()}, NAMES) == look
+    assert look_of({k: [v] for k, v in look.address.items()}).among(NAMES) == look
 
 
 @pytest.mark.parametrize(

@@ -64,18 +64,30 @@ def go(look: Look) -> None:
     st.query_params.from_dict(look.address)
 
 
-def control(name: str, value: Any, changed: Callable[[Any], Look]) -> dict[str, Any]:
-    """What a control is given: its value from the address, to which it writes what is chosen."""
+def here() -> Look:
+    """What the page's address asks for."""
+    return look_of({name: st.query_params.get_all(name) for name in st.query_params})
+
+
+def control(name: str, value: Any, changed: Callable[[Look, Any], Look]) -> dict[str, Any]:
+    """What a control is given: its value from the address, to which it writes what is chosen.
+
+    Args:
+        name: the control's.
+        value: its value.
+        changed: the look as it is, and what was chosen → the look to go to.
+    """
     key = f"monitoring-{name}"
     st.session_state[key] = value
 
     def chosen() -> None:
-        go(changed(st.session_state[key]))
+        # From the address of this moment: somebody may be faster than the page.
+        go(changed(here(), st.session_state[key]))
 
     return {"key": key, "on_change": chosen}
 
 
-def show_dashboards(dashboards: list[Json], look: Look) -> None:
+def show_dashboards(dashboards: list[Json], chosen: str) -> None:
     """Which dashboard: another one keeps the time range, while its variables are its own."""
     titles = {dashboard["name"]: dashboard["title"] for dashboard in dashboards}
     st.segmented_control(
@@ -85,7 +97,7 @@ def show_dashboards(dashboards: list[Json], look: Look) -> None:
         required=True,
         label_visibility="collapsed",
         **control(
-            "dashboard", look.dashboard, lambda name: replace(look, dashboard=name, variables={})
+            "dashboard", chosen, lambda look, name: replace(look, dashboard=name, variables={})
         ),
     )
 
@@ -96,13 +108,13 @@ def show_controls(kept: Kept) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", key="monitoring-controls"):
         show_ranges(look, answer)
         for variable in answer.variables:
-            show_variable(variable, look)
+            show_variable(variable)
         st.selectbox(
             "Refresh",
             list(REFRESHES),
             format_func=lambda name: REFRESHES[name].words,
             width=110,
-            **control("refresh", pace_of(kept), lambda name: replace(look, refresh=name)),
+            **control("refresh", pace_of(kept), lambda look, name: replace(look, refresh=name)),
         )
     if look.is_fixed:
         show_ends(look)
@@ -112,7 +124,7 @@ def show_ranges(look: Look, answer: Dashboard) -> None:
     """The time ranges until now, and the way to choose both ends."""
     chosen = CUSTOM if look.is_fixed else look.range or range_of(answer.hours)
 
-    def changed(name: str) -> Look:
+    def changed(look: Look, name: str) -> Look:
         if name != CUSTOM:
             return replace(look, range=name, start=None, end=None)
         ends = answer.span.start, answer.span.end
@@ -132,33 +144,32 @@ def show_ranges(look: Look, answer: Dashboard) -> None:
 def show_ends(look: Look) -> None:
     """Fields for both ends, in UTC."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
-        show_end("From (UTC)", "start", look.start, lambda start: replace(look, start=start))
-        show_end("To (UTC)", "end", look.end, lambda end: replace(look, end=end))
+        show_end("From (UTC)", "start", look.start)
+        show_end("To (UTC)", "end", look.end)
 
 
-def show_end(
-    label: str, name: str, moment: datetime | None, changed: Callable[[datetime], Look]
-) -> None:
+def show_end(label: str, name: str, moment: datetime | None) -> None:
     """A field for one end."""
+
+    def changed(look: Look, entered: datetime) -> Look:
+        end: dict[str, Any] = {name: entered.replace(tzinfo=UTC)}
+        return replace(look, **end)
+
     st.datetime_input(
         label,
         width=230,
         format="YYYY-MM-DD",
         step=60,
         required=True,
-        **control(
-            name,
-            moment and moment.replace(tzinfo=None),
-            lambda entered: changed(entered.replace(tzinfo=UTC)),
-        ),
+        **control(name, moment and moment.replace(tzinfo=None), changed),
     )
 
 
-def show_variable(variable: Variable, look: Look) -> None:
+def show_variable(variable: Variable) -> None:
     """A choice that the dashboard offers. Where several may be chosen, none means all."""
     options = list(variable.options)
 
-    def with_choice(values: list[str]) -> Look:
+    def with_choice(look: Look, values: list[str]) -> Look:
         others = {name: v for name, v in look.variables.items() if name != variable.name}
         return replace(look, variables=others | ({variable.name: values} if values else {}))
 
@@ -183,7 +194,7 @@ def show_variable(variable: Variable, look: Look) -> None:
             options,
             format_func=text_of,
             width=240,
-            **control(name, chosen[0], lambda value: with_choice([value])),
+            **control(name, chosen[0], lambda look, value: with_choice(look, [value])),
         )
 
 
@@ -243,10 +254,7 @@ def show_rules() -> None:
 frame.heading("Monitoring", "What comes in, what is predicted, and how the service fares.")
 with frame.troubles_shown():
     dashboards = frame.client().dashboards()
-    look = look_of(
-        {name: st.query_params.get_all(name) for name in st.query_params},
-        [dashboard["name"] for dashboard in dashboards],
-    )
+    look = here().among([dashboard["name"] for dashboard in dashboards])
     if look.trouble:
         st.warning(look.trouble)
         show_ends(look)
@@ -254,7 +262,7 @@ with frame.troubles_shown():
     kept = st.session_state[KEPT] = ask_as_far_as_possible(look)
 every = REFRESHES[pace_of(kept)].seconds or None
 st.fragment(show_rules, run_every=every)()
-show_dashboards(dashboards, kept.look)
+show_dashboards(dashboards, kept.look.dashboard)
 show_controls(kept)
 with st.container(key="panels"):
     st.fragment(show_picture, run_every=every)(kept.look)
