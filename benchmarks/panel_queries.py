@@ -1,6 +1,7 @@
 """How long every panel and every alert rule takes on a database of ten million predictions.
 
-Usage: ``panel_queries.py [--predictions 10000000] [--keep FOLDER] [--runs 7] [--limit 200]``
+Usage: ``panel_queries.py [--predictions 10000000] [--hours 6] [--keep FOLDER] [--runs 7]
+[--limit 200]``
 
 The predictions are spread evenly over 60 days, so that six hours hold some 42,000 of them; their
 values are those of the built-in data set, drawn anew. Files, drift windows, requests, runs of jobs
@@ -39,7 +40,6 @@ from jobchurn.store import Store
 from jobchurn.synth import generate
 
 DAYS, LOG_DAYS = 60, 14
-HOURS = 6
 SAMPLE = 20_000
 MODEL = "lgbm-0123456789ab"
 
@@ -58,6 +58,7 @@ def main() -> None:
     """Fill, measure, print, and judge."""
     parser = argparse.ArgumentParser(description="Time every query of monitoring.")
     parser.add_argument("--predictions", type=int, default=10_000_000, help="how many to store")
+    parser.add_argument("--hours", type=int, default=6, help="the time range of panels")
     parser.add_argument("--keep", type=Path, help="the folder that keeps the database")
     parser.add_argument("--runs", type=int, default=7, help="how often each query is asked")
     parser.add_argument("--limit", type=float, default=200, help="the most milliseconds")
@@ -70,7 +71,12 @@ def main() -> None:
                 _fill(connection, store, options.predictions)
             end = _ask(connection, "SELECT max(created_at) FROM predictions")
             rows = _ask(connection, "SELECT count(*) FROM predictions")
-        timings = sorted(_timings(store, end, options.runs, options.only), reverse=True)
+        queries = [
+            (what, query)
+            for what, query in _queries(store, end - timedelta(hours=options.hours), end)
+            if options.only.casefold() in what.casefold()
+        ]
+        timings = sorted((_timed(store, *asked, options.runs) for asked in queries), reverse=True)
         store.close()
     _print(timings, rows, options.runs)
     slow = [timing for timing in timings if timing.median > options.limit]
@@ -90,16 +96,13 @@ def _print(timings: Sequence[Timing], rows: int, runs: int) -> None:
 # --- asking -----------------------------------------------------------------------------------
 
 
-def _timings(store: Store, end: datetime, runs: int, only: str) -> Iterator[Timing]:
-    for what, query in _queries(store, end):
-        if only.casefold() in what.casefold():
-            times = [_milliseconds(store, query) for _ in range(runs + 1)][1:]
-            yield Timing(median(times), max(times), what)
+def _timed(store: Store, what: str, query: str, runs: int) -> Timing:
+    times = [_milliseconds(store, query) for _ in range(runs + 1)][1:]
+    return Timing(median(times), max(times), what)
 
 
-def _queries(store: Store, end: datetime) -> Iterator[tuple[str, str]]:
+def _queries(store: Store, start: datetime, end: datetime) -> Iterator[tuple[str, str]]:
     """What each query asks, and the query as it is run."""
-    start = end - timedelta(hours=HOURS)
     for dashboard in dashboards_of(store.contract):
         chosen = _choices(store, dashboard, start, end)
         for variable in dashboard.variables:

@@ -168,6 +168,7 @@ def test_a_session_of_the_reader_begins_with_its_settings(log_in):
         "idle_in_transaction_session_timeout": "1min",
         "TimeZone": "UTC",
         "jit": "off",
+        "random_page_cost": "1.1",
     }
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 
 from jobchurn.errors import QueryRefused, ReaderMissing
 from jobchurn.store.engine import Driver, driver_of, transaction
-from jobchurn.store.reader import READER, can_be_taken, can_read, cure_of
+from jobchurn.store.reader import READER, SETTINGS, can_be_taken, can_read, cure_of
 from jobchurn.store.tables import Tables
 
 _FAULTS = (
@@ -93,7 +93,8 @@ def _become_reader(driver: Driver, seconds: float) -> None:
             f"""
             SET TRANSACTION READ ONLY;
             SET LOCAL statement_timeout = {max(1, round(1000 * seconds))};
-            SET LOCAL jit = off;
+            SET LOCAL jit = {SETTINGS["jit"]};
+            SET LOCAL random_page_cost = {SETTINGS["random_page_cost"]};
             SET LOCAL ROLE {READER};
             """.encode()
         )
