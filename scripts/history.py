@@ -11,18 +11,24 @@ which there were none, are made up. Only for a home that was made for it.
 
 from __future__ import annotations
 
+import csv
+import dataclasses
 import math
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 
 import psycopg
 
-from jobchurn import postgres, wiring
+from jobchurn import files, postgres, wiring
+from jobchurn.flow.ingest import ingest_one
 from jobchurn.flow.lab.rows import shift_of, source_of
-from jobchurn.flow.lab.stream import Stream
 from jobchurn.flow.predict import predict
+from jobchurn.flow.score import score_new
 from jobchurn.flow.services import Services
+from jobchurn.flow.split import split
 from jobchurn.flow.watch import watch
 from jobchurn.settings import read_settings
 from jobchurn.store.request_log import LogEntry
@@ -33,6 +39,7 @@ ROWS_A_FILE = 280
 FILES = int(timedelta(hours=HOURS) / FILE_EVERY)
 SHIFTED_FROM = FILES - 9
 SHIFTED_SHARE = 0.4
+DAMAGED_SHARE = 0.07
 WATCHED_EVERY = 3
 MOVED = {
     "arrivals": ("arrived_at", "started_at", "closed_at"),
@@ -98,33 +105,47 @@ def run_jobs(services: Services, start: datetime, chance: Random) -> None:
             )
 
 
-def live(services: Services, connection: psycopg.Connection, chance: Random) -> None:
+def files_of(services: Services, chance: Random, folder: Path) -> list[Path]:
+    """The files of the past: built-in rows, some of them damaged, the last ones shifted."""
+    draw, _ = source_of(services)
+    champion = services.registry.champion().version
+    baseline = services.store.models.get(champion).card["baseline"]["columns"]
+    blank = next(column for column in services.contract.features if not column.required)
+    shift = shift_of(services.contract, baseline, blank.name, SHIFTED_SHARE, blank=True)
+    rows, quiet = draw(FILES * ROWS_A_FILE), SHIFTED_FROM * ROWS_A_FILE
+    rows[quiet:] = shift.applied(rows[quiet:], chance)
+    whole = folder / "rows.csv"
+    columns = services.contract.columns
+    with whole.open("w", newline="", encoding="utf-8") as text:
+        writer = csv.writer(text)
+        writer.writerow([column.name for column in columns])
+        writer.writerows([column.write(row.get(column.name)) for column in columns] for row in rows)
+    split(whole, folder / "raw", FILES, DAMAGED_SHARE, contract=services.contract)
+    return files.arriving(folder / "raw")
+
+
+def live(
+    services: Services, connection: psycopg.Connection, made: list[Path], chance: Random
+) -> None:
     """Let the files of the past come, one after the other."""
     draw, _ = source_of(services)
     model = services.registry.champion()
-    stream = Stream(services, "history", print, minutes=30)
-    blank = next(column for column in services.contract.features if not column.required)
-    columns = services.store.models.get(model.version).card["baseline"]["columns"]
-    shift = shift_of(services.contract, columns, blank.name, SHIFTED_SHARE, blank=True)
-    begun = datetime.now(UTC)
-    past = begun - timedelta(hours=HOURS)
+    past = datetime.now(UTC) - timedelta(hours=HOURS)
     connection.execute("UPDATE models SET promoted_at = %s", [past + FILE_EVERY / 2])
-    for number in range(FILES):
+    for number, path in enumerate(made):
         at = past + (number + 1) * FILE_EVERY - timedelta(seconds=chance.uniform(30, 300))
         since = datetime.now(UTC)
-        rows = draw(ROWS_A_FILE + chance.randint(-40, 40))
-        if number >= SHIFTED_FROM:
-            rows = shift.applied(rows, chance)
-        damaged = 0.6 if number == FILES // 3 else chance.choice([0, 0.03, 0.05, 0.08, 0.15])
-        stream.send(rows, damaged=damaged)
+        arrived = services.folders.raw_data / f"raw_{100 + number}.csv"
+        files.move(path, arrived)
+        if run := ingest_one(services, trigger="dag", file=arrived):
+            list(score_new(services, runs=[run.run_id]))
         predict(services, model, draw(chance.randint(3, 12)), source="webapp")
         move(connection, since, at - datetime.now(UTC))
         if number % WATCHED_EVERY == WATCHED_EVERY - 1:
-            since = datetime.now(UTC)
-            now = at + timedelta(minutes=1)
+            since, now = datetime.now(UTC), at + timedelta(minutes=1)
             watch(services, now)
             move(connection, since, now - datetime.now(UTC))
-        print(f"{at:%H:%M}  file {number + 1} of {FILES}")
+        print(f"{at:%H:%M}  {arrived.name}, {number + 1} of {len(made)}")
 
 
 def main() -> None:
@@ -133,10 +154,13 @@ def main() -> None:
     with (
         postgres.serving(settings) as url,
         psycopg.connect(url) as connection,
-        wiring.services(settings) as services,
+        wiring.services(settings) as chosen,
     ):
         start = datetime.now(UTC) - timedelta(hours=HOURS)
-        live(services, connection, chance)
+        at_once = chosen.settings.model_copy(update={"settle_seconds": 0.0})
+        services = dataclasses.replace(chosen, settings=at_once)
+        with TemporaryDirectory(dir=services.folders.data) as folder:
+            live(services, connection, files_of(services, chance, Path(folder)), chance)
         services.store.request_log.write(list(requests(start, chance)))
         run_jobs(services, start, chance)
         watch(services)

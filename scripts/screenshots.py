@@ -1,10 +1,15 @@
 """Takes the pictures of the documentation from a running stack, one per page and colour scheme.
 
+    export JOBCHURN_HOME=$(mktemp -d)
+    jobchurn up --only postgres,api,webapp --detach
     eval "$(jobchurn env)"
+    python -m scripts.history
     python scripts/screenshots.py --api "$API_URL" --webapp "$WEBAPP_URL"
+    jobchurn down
 
-It predicts a record and a small file on the way, so that there is something to see. It needs the
-extra ``e2e`` and a Chromium (Debian: ``apt-get install chromium``).
+It predicts a record and a small file on the way, so that there is something to see; ``history``
+gives Monitoring a past to show. It needs the extra ``e2e`` and a Chromium (Debian: ``apt-get
+install chromium``).
 """
 
 from __future__ import annotations
@@ -68,6 +73,9 @@ PAGES: Mapping[str, tuple[str, Callable[[Page, bytes], None]]] = {
     "batch": ("batch", predict_file),
     "past-predictions": ("past_predictions", look),
     "ingestion": ("ingestion", look),
+    "monitoring-ingestion": ("monitoring?dashboard=ingestion&refresh=off", look),
+    "monitoring-predictions": ("monitoring?dashboard=predictions&refresh=off", look),
+    "monitoring-service": ("monitoring?dashboard=service&refresh=off", look),
 }
 """Name of the picture → the page's path, and what is done there first."""
 
