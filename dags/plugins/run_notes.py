@@ -18,6 +18,8 @@ from airflow.listeners import hookimpl
 from airflow.plugins_manager import AirflowPlugin
 from sqlalchemy.orm import object_session
 
+from jobchurn.errors import JobchurnError
+
 if TYPE_CHECKING:
     from airflow.models.dagrun import DagRun
 
@@ -68,9 +70,11 @@ def record(dag_run: DagRun, outcome: Outcome) -> None:
         return
     try:
         _save(dag_run, outcome)
-    except Exception:
+    except Exception as error:
         _paused_until = time.monotonic() + PAUSE_SECONDS
-        log.exception("The run %s of %s is not recorded.", dag_run.run_id, dag_run.dag_id)
+        told = None if isinstance(error, JobchurnError) else error
+        words = "The run %s of %s is not recorded: %s"
+        log.warning(words, dag_run.run_id, dag_run.dag_id, error, exc_info=told)
 
 
 def _save(dag_run: DagRun, outcome: Outcome) -> None:
@@ -99,6 +103,8 @@ def _save(dag_run: DagRun, outcome: Outcome) -> None:
 
 def _hasty(url: str) -> str:
     """The database's address, with a limit to how long connecting may take."""
+    if "connect_timeout=" in url:
+        return url
     return f"{url}{'&' if '?' in url else '?'}connect_timeout={CONNECT_SECONDS}"
 
 

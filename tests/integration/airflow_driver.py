@@ -2,12 +2,14 @@
 
 ``structure`` prints what the DAGs' files declare; it needs no database. ``serve`` answers each line
 of its input, a DAG's id and variables for the environment, by a line about the run that it made of
-them by ``dag.test()``. The environment is Airflow's (see ``jobchurn.stack.airflow``).
+them by ``dag.test()``. ``record`` lets the listener record a failed run twice. The environment is Airflow's (see ``jobchurn.stack.airflow``).
 """
 
 import json
 import os
 import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 # Airflow writes to stdout what tasks say: answers go another way.
 answers = os.fdopen(os.dup(1), "w")
@@ -71,8 +73,25 @@ def serve():
         yield tested(dags[request["dag"]])
 
 
+def recorded():
+    sys.path.insert(0, os.environ["AIRFLOW__CORE__PLUGINS_FOLDER"])
+    import run_notes
+
+    began = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
+    run = SimpleNamespace(
+        dag_id="dag_ingestion",
+        run_id="scheduled__2026-11-24T07:30:00+00:00",
+        run_after=began,
+        start_date=began + timedelta(seconds=1),
+        end_date=began + timedelta(seconds=5),
+    )
+    for _ in range(2):
+        run_notes.on_dag_run_failed(run, "task_failure")
+
+
 def main(command):
-    for answer in [structure()] if command == "structure" else serve():
+    once = {"structure": structure, "record": recorded}
+    for answer in [once[command]()] if command in once else serve():
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
 

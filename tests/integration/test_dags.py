@@ -352,3 +352,35 @@ def test_a_rule_that_cannot_be_evaluated_fails_the_run_and_holds_no_alert_back(
         "fail_the_run": "failed",
     }
     assert any("runbook/one-class" in content.decode() for _, _, content in hook.received)
+
+
+def recorded(home, database):
+    """What the scheduler says while it records a run twice; that it lives."""
+    done = subprocess.run(
+        [sys.executable, str(DRIVER), "record"],
+        env=environment_of(home, "postgresql://nobody@127.0.0.1:9/nothing")
+        | {"DATABASE_URL": database},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stderr
+
+
+def test_a_run_that_failed_is_recorded_once(tmp_path, database):
+    recorded(tmp_path, database)
+    with psycopg.connect(database) as connection:
+        [row] = connection.execute(
+            "SELECT job, run, outcome, finished_at - started_at, started_at - due_at FROM job_runs"
+        ).fetchall()
+    assert row[:3] == ("dag_ingestion", "scheduled__2026-11-24T07:30:00+00:00", "failed")
+    assert [span.total_seconds() for span in row[3:]] == [4, 1]
+
+
+@pytest.mark.parametrize("database", ["postgresql://x@127.0.0.1:1/x", "no address"])
+def test_a_scheduler_lives_without_the_applications_database(tmp_path, database):
+    said = recorded(tmp_path, database)
+    assert said.count("is not recorded") == 1  # the second is not tried
+    assert "Traceback" not in said

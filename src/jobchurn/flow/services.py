@@ -24,7 +24,7 @@ class Services:
         store: the database.
         registry: the model versions.
         policy: where a probability becomes a decision.
-        notifier: who is told about files with problems; by default nobody.
+        notifier: through which channels people are told; by default nobody is.
     """
 
     settings: Settings
