@@ -82,7 +82,7 @@ def assert_fits(panel, frame):
 def _assert_over_time(panel, frame):
     assert frame.columns == ("time", "metric", "value"), panel.title
     for moment, metric, value in frame.rows:
-        assert isinstance(moment, int | float), panel.title
+        assert isinstance(moment, datetime), panel.title
         assert isinstance(metric, str), panel.title
         assert metric, panel.title
         assert isinstance(value, int | float), panel.title

@@ -1,11 +1,13 @@
 """Every query of monitoring runs on a real PostgreSQL, as both readers ask it, and fits its use."""
 
+from datetime import UTC, datetime, timedelta
+
 import psycopg
 import pytest
 
 from conftest import cloned
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.panels import dashboards_of, rules_of
+from jobchurn.panels import PanelKind, dashboards_of, rules_of
 from jobchurn.store import Store
 from monitoring_work import Past, asked, assert_fits, choices_of, lines_of, value_of
 from toy import TOY
@@ -107,6 +109,18 @@ def test_every_feature_can_be_chosen(feature, empty, large):
         choices = choices_of(store, dashboard) | {"feature": [feature]}
         for panel in panels:
             assert_fits(panel, asked(store, panel.sql, **choices))
+
+
+@pytest.mark.parametrize("days", [0.01, 0.5, 1, 2, 7, 14, 30, 60, 120, 400, 800, 4_000])
+def test_a_panel_over_time_fits_whatever_the_time_range(days, empty, large):
+    end = datetime.now(UTC)
+    for store in (empty, large):
+        for dashboard in DASHBOARDS:
+            choices = choices_of(store, dashboard)
+            for panel in dashboard.panels:
+                if "$__interval" in panel.sql and panel.kind is PanelKind.STACK:
+                    start = end - timedelta(days=days)
+                    assert_fits(panel, asked(store, panel.sql, start=start, end=end, **choices))
 
 
 @pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda dashboard: dashboard.name)

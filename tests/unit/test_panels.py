@@ -188,15 +188,10 @@ def test_every_variable_is_asked_for_somewhere_and_stands_on_its_own(dashboard):
 
 
 @pytest.mark.parametrize("dashboard", EVERY_DASHBOARD)
-def test_no_query_asks_for_gaps_to_be_filled_as_the_web_app_fills_none(dashboard):
-    for sql in queries_of(dashboard):
-        assert not re.search(r"\$__timeGroup(Alias)?\([^)]*,[^)]*,", sql)
-
-
-@pytest.mark.parametrize("dashboard", EVERY_DASHBOARD)
-def test_what_is_asked_over_time_is_named_once_by_a_macro_of_that_name(dashboard):
-    for sql in queries_of(dashboard):
-        assert "$__timeGroup(" not in sql  # a comma behind it would give it a name, unasked for
+def test_what_is_asked_over_time_is_cut_into_the_intervals_of_the_time_range(dashboard):
+    over_time = (PanelKind.SERIES, PanelKind.STACK, PanelKind.TIMELINE)
+    for panel in dashboard.panels:
+        assert ("date_bin('$__interval', " in panel.sql) == (panel.kind in over_time), panel.title
 
 
 @pytest.mark.parametrize("dashboard", EVERY_DASHBOARD)

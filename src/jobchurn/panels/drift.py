@@ -8,6 +8,7 @@ from jobchurn.panels.serving import SERVED, SOURCES
 from jobchurn.panels.sql import (
     BASELINES,
     CHAMPION,
+    binned,
     constants,
     identifier,
     label_of,
@@ -105,7 +106,7 @@ def drift_over_time(contract: Contract) -> tuple[Panel, ...]:
             "the next window.",
             sql=written(f"""
                 WITH judged AS (
-                  SELECT $__timeGroupAlias(last_at, '$__interval'),
+                  SELECT {binned("last_at")},
                     source, feature, kind,
                     max(metrics.decision) AS decision
                   FROM drift_windows AS windows
@@ -217,7 +218,7 @@ def unseen_names(contract: Contract) -> tuple[Panel, ...]:
             description="The share of each window's rows with such a name, by source. A rule calls "
             "above 5%.",
             sql=written(f"""
-                SELECT $__timeGroupAlias(last_at, '$__interval'),
+                SELECT {binned("last_at")},
                   source AS metric,
                   sum(unseen)::float8 / nullif(sum(rows), 0)::float8 AS value
                 FROM drift_windows

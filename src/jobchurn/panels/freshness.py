@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from jobchurn.panels.panel import Colour, Panel, PanelKind, Threshold, Unit
 from jobchurn.panels.percentiles import percentile, percentiles
-from jobchurn.panels.sql import TO, written
+from jobchurn.panels.sql import TO, binned, written
 
 LATE = 10
 """The panel that an alert rule points to."""
@@ -146,8 +146,8 @@ def freshness_over_time() -> Panel:
         "these. Below the line is within the objective.",
         sql=percentiles(
             written(
-                """
-                SELECT $__timeGroupAlias(predicted_at, '$__interval'), seconds, weight
+                f"""
+                SELECT {binned("predicted_at")}, seconds, weight
                 FROM (
                   <files>
                 ) AS files

@@ -23,7 +23,7 @@ from jobchurn.panels.panel import (
     Variable,
 )
 from jobchurn.panels.reasons import latest_files, reasons
-from jobchurn.panels.sql import written
+from jobchurn.panels.sql import binned, written
 
 NAME = "ingestion"
 SHARE_OF_BAD, HIGH_FILES, MINUTES_SINCE = 2, 4, 6
@@ -176,7 +176,7 @@ def _over_time() -> tuple[Panel, ...]:
             title="Good and bad rows",
             description="Where the rows went, at the time when their file was published.",
             sql=written(f"""
-                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                SELECT {binned("finished_at")},
                   metric,
                   sum(rows)::float8 AS value
                 FROM ingestion_runs
@@ -220,7 +220,7 @@ def _over_time() -> tuple[Panel, ...]:
             description="A step up that stays is a sender's change; a single peak is one file. The "
             "lines mark medium and high criticality.",
             sql=written(f"""
-                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                SELECT {binned("finished_at")},
                   'bad rows' AS metric,
                   sum(rows_invalid)::float8 / sum(rows_total) AS value
                 FROM ingestion_runs
@@ -249,7 +249,7 @@ def _over_time() -> tuple[Panel, ...]:
                   FROM found
                   GROUP BY rule
                 )
-                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                SELECT {binned("finished_at")},
                   CASE WHEN place <= {_RULES_IN_SIGHT} THEN rule ELSE 'other rules' END AS metric,
                   sum(rows)::float8 AS value
                 FROM found JOIN ranked USING (rule)
@@ -267,7 +267,7 @@ def _over_time() -> tuple[Panel, ...]:
             description="The worst file of each moment, by what ingested it. A colour lasts until "
             "the next file.",
             sql=written(f"""
-                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+                SELECT {binned("finished_at")},
                   {INGESTED_BY} AS metric,
                   max(CASE criticality {severity} ELSE 0 END) AS value
                 FROM ingestion_runs

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobchurn.panels.panel import Colour, Panel, PanelKind, State, Threshold, Unit
-from jobchurn.panels.sql import written
+from jobchurn.panels.sql import binned, written
 
 UNDELIVERED = 6
 """The panel that an alert rule points to."""
@@ -43,8 +43,8 @@ def jobs() -> tuple[Panel, ...]:
             title="Job outcomes",
             description="The worst run of each moment. Quiet: there was nothing to do. A colour "
             "lasts until the next run, so that a job that has stopped keeps its last one.",
-            sql=written("""
-                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+            sql=written(f"""
+                SELECT {binned("finished_at")},
                   job AS metric,
                   max(CASE outcome WHEN 'failed' THEN 2 WHEN 'success' THEN 1 ELSE 0 END) AS value
                 FROM job_runs
@@ -65,8 +65,8 @@ def jobs() -> tuple[Panel, ...]:
             title="Job durations",
             description="The longest run of each job, from its start to its end. One that takes "
             "longer than the time between two runs delays the next.",
-            sql=written("""
-                SELECT $__timeGroupAlias(finished_at, '$__interval'),
+            sql=written(f"""
+                SELECT {binned("finished_at")},
                   job AS metric,
                   extract(epoch FROM max(finished_at - started_at))::float8 AS value
                 FROM job_runs

@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobchurn.contract import Contract
 from jobchurn.panels.panel import Colour, Panel, PanelKind, Threshold, Unit
 from jobchurn.panels.serving import SERVED
-from jobchurn.panels.sql import identifier, written
+from jobchurn.panels.sql import binned, identifier, written
 
 CALIBRATION_GAP = 22
 """The panel that an alert rule points to."""
@@ -216,10 +216,10 @@ def _over_time(rows: str) -> Panel:
         description="The share of positive outcomes beside the mean probability of the same rows. "
         "A gap that opens without drift says that the relation itself has changed.",
         sql=_of_known(
-            written("""
+            written(f"""
                 SELECT time, metric, value
                 FROM (
-                  SELECT $__timeGroupAlias(created_at, '$__interval'),
+                  SELECT {binned("created_at")},
                     avg(outcome::float8) AS happened,
                     avg(probability) AS expected
                   FROM known

@@ -17,7 +17,7 @@ from jobchurn.panels.panel import (
     Variable,
 )
 from jobchurn.panels.serving import NOTHING_SERVED, SERVED, against_training
-from jobchurn.panels.sql import BASELINES, SCORE, written
+from jobchurn.panels.sql import BASELINES, SCORE, binned, written
 
 NAME = "predictions"
 MAJORITY = 4
@@ -150,7 +150,7 @@ def _over_time() -> tuple[Panel, ...]:
             description="Who asked: the web app and other clients of the API, or the scheduled job "
             "that predicts good files.",
             sql=written(f"""
-                SELECT $__timeGroupAlias(created_at, '$__interval'),
+                SELECT {binned("created_at")},
                   source AS metric,
                   count(*) AS value
                 FROM predictions

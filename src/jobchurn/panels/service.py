@@ -16,7 +16,7 @@ from jobchurn.panels.panel import (
     Variable,
 )
 from jobchurn.panels.percentiles import percentile, percentiles
-from jobchurn.panels.sql import written
+from jobchurn.panels.sql import binned, written
 
 NAME = "service"
 ERRORS, SLOW = 2, 12
@@ -131,7 +131,7 @@ def _over_time() -> tuple[Panel, ...]:
             description="2xx were answered, 4xx refused as they were asked, 5xx failed by our "
             "fault.",
             sql=written(f"""
-                SELECT $__timeGroupAlias(at, '$__interval'),
+                SELECT {binned("at")},
                   status / 100 || 'xx' AS metric,
                   sum(weight) AS value
                 FROM request_log
@@ -152,7 +152,7 @@ def _over_time() -> tuple[Panel, ...]:
             "requests.",
             sql=percentiles(
                 written(f"""
-                    SELECT $__timeGroupAlias(at, '$__interval'), seconds, weight
+                    SELECT {binned("at")}, seconds, weight
                     FROM request_log
                     WHERE {_ASKED}
                 """),
@@ -171,7 +171,7 @@ def _over_time() -> tuple[Panel, ...]:
             sql=written(f"""
                 SELECT time, metric, value
                 FROM (
-                  SELECT $__timeGroupAlias(at, '$__interval'),
+                  SELECT {binned("at")},
                     coalesce(sum(weight) FILTER (WHERE status >= 500), 0) / sum(weight) AS failed,
                     coalesce(sum(weight) FILTER (WHERE status BETWEEN 400 AND 499), 0)
                       / sum(weight) AS refused
@@ -201,7 +201,7 @@ def _load() -> tuple[Panel, ...]:
             sql=written(f"""
                 SELECT time, metric, value
                 FROM (
-                  SELECT $__timeGroupAlias(at, '$__interval'),
+                  SELECT {binned("at")},
                     sum(waiting * weight) / sum(weight) AS mean,
                     max(waiting)::float8 AS most
                   FROM request_log
@@ -220,8 +220,8 @@ def _load() -> tuple[Panel, ...]:
             kind=PanelKind.SERIES,
             title="Predictions a second",
             description="Rows predicted and stored, whoever asked, in the mean of each interval.",
-            sql=written("""
-                SELECT $__timeGroupAlias(created_at, '$__interval'),
+            sql=written(f"""
+                SELECT {binned("created_at")},
                   'predictions' AS metric,
                   count(*) * 1000.0::float8 / $__interval_ms AS value
                 FROM predictions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from jobchurn.panels.sql import written
+from jobchurn.panels.sql import binned, written
 
 SOURCES = "source IN (${source:sqlstring})"
 """What comes from the chosen sources."""
@@ -26,7 +26,7 @@ def against_training(value: str, training: str) -> str:
     return written(
         f"""
         WITH served AS (
-          SELECT $__timeGroupAlias(created_at, '$__interval'), {value} AS value
+          SELECT {binned("created_at")}, {value} AS value
           FROM predictions
           WHERE {SERVED}
           GROUP BY 1
