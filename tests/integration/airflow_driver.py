@@ -2,7 +2,8 @@
 
 ``structure`` prints what the DAGs' files declare; it needs no database. ``serve`` answers each line
 of its input, a DAG's id and variables for the environment, by a line about the run that it made of
-them by ``dag.test()``. ``record`` lets the listener record a failed run twice. The environment is Airflow's (see ``jobchurn.stack.airflow``).
+them by ``dag.test()``. ``record`` lets the listener record a failed run twice. The environment is
+Airflow's (see ``jobchurn.stack.airflow``).
 """
 
 import json
