@@ -8,6 +8,25 @@ from faults.nursery import Nursery
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.store import Store
 
+FIGURES = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def figures(request):
+    """Takes what was measured down; all of it is shown when the tests have ended."""
+
+    def take_down(of, **measured):
+        found = ", ".join(f"{name} {value}" for name, value in measured.items())
+        request.config.stash.setdefault(FIGURES, []).append(f"{of}: {found}")
+
+    return take_down
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Show what was measured."""
+    for line in config.stash.get(FIGURES, []):
+        terminalreporter.write_line(line)
+
 
 @pytest.fixture(scope="session")
 def nursery():

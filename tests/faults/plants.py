@@ -1,20 +1,25 @@
 """Planted faults: what a careless change might do, for the harness to notice before it is trusted.
 
-Each is put into a worker's process alone, after the boundaries are watched.
+Each is put into a worker's or an API's process alone. ``ingest`` is loaded where it is needed: it
+takes seconds, and an API does without.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
+import random
 import shutil
 import stat
+import threading
+import time
 from collections.abc import Callable
+from contextlib import contextmanager
 from pathlib import Path
 
 from jobchurn import files
 from jobchurn.files import atomic
-from jobchurn.flow import ingest, score
+from jobchurn.flow import score
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.requests import Requests
 
@@ -47,6 +52,8 @@ def _written_in_place() -> None:
 
 
 def _raw_file_removed_before_its_rows_are_published() -> None:
+    from jobchurn.flow import ingest
+
     def publish(services, claim):
         routes = ingest.routes_of(services, claim, ingest.staged_verdict(services, claim))
         shutil.rmtree(ingest._work(services, claim))
@@ -58,6 +65,8 @@ def _raw_file_removed_before_its_rows_are_published() -> None:
 
 
 def _published_before_its_rows_are_written() -> None:
+    from jobchurn.flow import ingest
+
     real = ingest.split_and_save
 
     def split_and_save(services, claim):
@@ -73,7 +82,9 @@ def _key_dropped() -> None:
     real = Predictions.write
 
     def write(self, batch):
-        return real(self, dataclasses.replace(batch, key=None))
+        stored = real(self, dataclasses.replace(batch, key=None))
+        time.sleep(0.1)  # a kill between storing and answering is what shows it
+        return stored
 
     Predictions.write = write
 
@@ -87,6 +98,27 @@ def _key_committed_before_its_predictions() -> None:
         return registered
 
     Requests._register = register
+
+
+def _commit_comes_too_late() -> None:
+    """In one transaction of two, so that it hides no other fault."""
+
+    @contextmanager
+    def transaction(engine, **_):
+        connection = engine.connect()
+        begun = connection.begin()
+        yield connection
+
+        def end() -> None:
+            begun.commit()
+            connection.close()
+
+        if random.random() < 0.5:
+            end()
+        else:
+            threading.Timer(0.4, end).start()
+
+    Requests.write.__globals__["transaction"] = transaction
 
 
 def _marked_as_predicted_before_it_is() -> None:
@@ -112,6 +144,7 @@ PLANTS: dict[str, Callable[[], None]] = {
     "rows are published before they are written": _published_before_its_rows_are_written,
     "the idempotency key is dropped": _key_dropped,
     "the key is committed before its predictions": _key_committed_before_its_predictions,
+    "a commit comes too late": _commit_comes_too_late,
     "a file is marked as predicted before it is": _marked_as_predicted_before_it_is,
 }
 """What is wrong → how to make it so."""
