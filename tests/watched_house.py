@@ -1,4 +1,4 @@
-"""A house that is worth watching: its champion learnt from built-in rows, and knows how they were."""
+"""A house worth watching: its champion learnt from built-in rows, and knows how they were."""
 
 import dataclasses
 import functools
