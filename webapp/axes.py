@@ -52,7 +52,7 @@ def time(field: str) -> alt.X:
     axis = alt.Axis(
         labelExpr=_CLOCK,
         labelOverlap="greedy",
-        labelFlush=True,
+        labelFlush=False,
         grid=False,
         title="UTC",
         titleAnchor="end",
@@ -63,7 +63,7 @@ def time(field: str) -> alt.X:
     return alt.X(f"{field}:T", scale=alt.Scale(type="utc", nice=False), axis=axis)
 
 
-def upwards(field: str, panel: Panel, measure: Measure, *, zero: bool) -> alt.Y:
+def upwards(field: str, panel: Panel, measure: Measure, *, zero: bool, flat: bool = False) -> alt.Y:
     """Amounts of a panel's unit, its axis fixed where the panel says so.
 
     Args:
@@ -71,8 +71,11 @@ def upwards(field: str, panel: Panel, measure: Measure, *, zero: bool) -> alt.Y:
         panel: says the unit and the ends.
         measure: in which the axis is worded.
         zero: whether the axis begins at 0 where the panel does not say.
+        flat: whether there is nothing but 0, which is to lie on the ground all the same.
     """
     scale, axis = _scale(panel, measure, zero=zero), _amounts(panel, measure)
+    if flat and panel.highest is None:
+        scale.domainMax = 1
     return alt.Y(f"{field}:Q", scale=scale, axis=axis, stack=None)
 
 

@@ -18,7 +18,7 @@ AXIS_PIXELS = 40
 """What an axis below a picture takes up of its height."""
 
 _LEGEND_PIXELS = 26
-_AROUND = {"left": 0, "top": 6, "right": 6, "bottom": 0}
+_AROUND = {"left": 0, "top": 6, "right": 6, "bottom": 4}
 _LABEL_PIXELS, _SHORT_LABEL, _LONGEST_LABEL = 10, 30, 240
 
 

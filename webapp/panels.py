@@ -116,10 +116,10 @@ def _show_stat(panel: Panel) -> None:
 
 
 def _show_number(panel: Panel, text: str, badge: str = "") -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.metric(escaped(panel.title), text, label_visibility="collapsed", width="content")
+    with st.container(gap=None):
+        st.metric(escaped(panel.title), text, label_visibility="collapsed")
         if badge:
-            st.markdown(badge, width="content")
+            st.markdown(badge)
 
 
 def _instead(panel: Panel, sentence: str) -> None:

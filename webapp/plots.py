@@ -56,10 +56,11 @@ def lines(panel: Panel, span: Span) -> Drawn:
         # The pointer finds them all; the eye, only where they do not run into each other.
         point["seen"] = 1 if few and not is_reference(point["metric"]) else 0.01
     measure = measured(points, panel)
+    flat = not any(point["value"] for point in points)
     steps = thresholds_in_sight(panel, points)
     base = alt.Chart(pd.DataFrame(points)).encode(
         x=time("time"),
-        y=upwards("scaled", panel, measure, zero=panel.unit != "none"),
+        y=upwards("scaled", panel, measure, zero=panel.unit != "none", flat=flat),
         color=colour("metric", names, colours),
     )
     line = base.mark_line(strokeWidth=2, clip=True).encode(

@@ -149,6 +149,12 @@ def test_fixed_ends_of_an_axis_are_kept_in_its_measure():
     assert "domainMax" not in free
 
 
+def test_a_line_of_nothing_lies_on_the_ground():
+    rows = wave(START, END, 5, a=(0, 0))
+    scale = axis_of(plots.lines(panel(rows=rows, unit="percentunit"), SPAN))["scale"]
+    assert (scale["zero"], scale["domainMax"]) == (True, 1)
+
+
 def test_counts_have_no_ticks_between_whole_numbers():
     rows = wave(START, END, 5, a=(2, 1))
     assert axis_of(plots.lines(panel(rows=rows, unit="short"), SPAN))["axis"]["tickMinStep"] == 1

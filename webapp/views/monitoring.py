@@ -232,7 +232,7 @@ def show_picture(look: Look) -> None:
     pace = REFRESHES[pace_of(kept)]
     again = f", again every {pace.words}" if pace.seconds else ""
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.button("Refresh", icon=":material/refresh:", type="tertiary")
+        st.button("Refresh now", icon=":material/refresh:", type="tertiary")
         st.caption(
             f"Last refreshed at {kept.at:%H:%M:%S}{again}. From {span.start:%d %b %Y, %H:%M} "
             f"to {span.end:%d %b %Y, %H:%M}; all times are in UTC."
