@@ -316,8 +316,9 @@ def test_the_latest_files_lead_to_their_reports(store):
     assert files[3]["bad share"] == 0.6
 
 
-def test_the_last_file_came_a_moment_ago(store):
-    assert 0 <= number(store, INGESTION, 6) < 5
+def test_the_last_file_tells_how_long_ago_it_came(store):
+    since = (datetime.now(UTC) - BASE) / timedelta(minutes=1)
+    assert number(store, INGESTION, 6) == pytest.approx(since, abs=0.1)
 
 
 def test_predictions_and_their_positive_rate(store):

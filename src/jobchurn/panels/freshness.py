@@ -119,12 +119,14 @@ def freshness_stats() -> tuple[Panel, ...]:
             id=LATE,
             kind=PanelKind.STAT,
             title="Files that wait too long",
-            description="Good files that were published more than ten minutes ago and have no "
-            "predictions yet, whatever the time range; one is enough to call.",
+            description="Good files of the last seven days that were published more than ten "
+            "minutes ago and have no predictions yet, whatever the time range; one is enough to "
+            "call.",
             sql=written(f"""
                 SELECT count(*) AS value
                 FROM ingestion_runs
-                WHERE finished_at < now() - interval '10 minutes'
+                WHERE finished_at
+                    BETWEEN now() - interval '7 days' AND now() - interval '10 minutes'
                   AND {WAITED}
                   AND {NOT_PREDICTED}
             """),
