@@ -14,7 +14,7 @@ class PanelKind(StrEnum):
     """How a panel is drawn, and so which columns its query must return."""
 
     STAT = "stat"
-    """One number: one row, with a column ``value``."""
+    """One number: one row, with a column ``value``; none where there is nothing to say."""
     SERIES = "series"
     """Lines over time: ``time``, never NULL, ``metric`` (the line's name) and ``value``."""
     STACK = "stack"
