@@ -311,7 +311,7 @@ BOUNDARIES = [
     "runs.reserve_name",
     "files.route",
     "runs.finish",
-    "shutil.rmtree",
+    "path.rmdir",
 ]
 
 
@@ -322,7 +322,7 @@ def kill_at(monkeypatch, house, boundary, *, number, before):
         "arrivals": house.store.arrivals,
         "runs": house.store.runs,
         "files": ingest.files,
-        "shutil": ingest.shutil,
+        "path": Path,
     }
     real = getattr(holders[room], name)
     calls = []
@@ -374,6 +374,75 @@ def command(*words, database, home):
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def test_what_is_written_to_a_file_once_it_is_claimed_is_judged_too(house):
+    lines = good_lines(4)
+    path = write_raw(house, "a.csv", lines[:2])
+    with path.open("a") as late:
+        claim = ingest.read_data(house, trigger="cli")
+        ingest.validate_data(house, claim)
+        ingest.save_statistics(house, claim)
+        late.write(f"{damaged(lines[2])}\n")
+        late.flush()
+        with pytest.raises(LeaseLost, match="waits as a new arrival"):
+            ingest.split_and_save(house, claim)
+    [run] = ingest.ingest_all(house, trigger="cli")
+    assert (run.file, run.rows_valid, run.rows_invalid) == ("a.csv", 2, 1)
+
+
+def test_what_is_written_to_a_file_once_its_rows_are_routed_is_not_removed(house):
+    path = write_raw(house, "a.csv", good_lines(2))
+    with path.open("a") as late:
+        claim = ingest.read_data(house, trigger="cli")
+        ingest.validate_data(house, claim)
+        ingest.save_statistics(house, claim)
+        ingest.split_and_save(house, claim)
+        late.write(good_lines(3)[2] + "\n")
+        late.flush()
+        ingest.finish(house, claim)
+    [run] = ingest.ingest_all(house, trigger="cli")
+    assert (run.file, run.rows_valid, run.duplicate_of) == ("a.csv", 3, None)
+    assert list(house.folders.work.iterdir()) == []
+
+
+def test_a_new_file_that_a_late_worker_takes_for_its_own_is_not_swept_away(house):
+    write_raw(house, "a.csv", good_lines(2, seed=1))
+    first = ingest.read_data(house, trigger="cli")
+    ingest.ingest(house, first)
+    # The late worker moves what lies there under the name, and is killed before it looks at it.
+    second = write_raw(house, "a.csv", good_lines(2, seed=2))
+    folder = house.folders.work / first.run_id
+    folder.mkdir()
+    files.move(second, folder / "raw.moving")
+    [run] = ingest.ingest_all(house, trigger="cli")
+    assert (run.file, run.rows_valid, run.duplicate_of) == ("a.csv", 2, None)
+
+
+def test_a_raw_file_of_a_run_that_no_database_knows_is_not_swept_away(house):
+    folder = house.folders.work / "20261124T073000-3f9a2c"
+    folder.mkdir()
+    files.move(write_raw(house, "a.csv", good_lines(2)), folder / "raw")
+    [run] = ingest.ingest_all(house, trigger="cli")
+    assert (run.file, run.rows_valid) == ("20261124T073000-3f9a2c.csv", 2)
+
+
+def test_a_late_worker_that_finds_its_file_gone_lets_it_be(house, monkeypatch):
+    write_raw(house, "a.csv", good_lines(2, seed=1))
+    write_raw(house, "b.csv", good_lines(2, seed=2))
+    short = house.settings.model_copy(update={"lease_seconds": 0.05})
+    sleeper = dataclasses.replace(house, settings=short)
+    move = files.move
+
+    def late_move(source, destination):
+        monkeypatch.setattr(files, "move", move)
+        time.sleep(0.1)
+        assert len(list(ingest.ingest_all(house, trigger="dag"))) == 2
+        move(source, destination)
+
+    monkeypatch.setattr(files, "move", late_move)
+    assert ingest.read_data(sleeper, trigger="dag", holder="dag:one") is None
+    assert len(house.store.runs.finished()) == 2
 
 
 def test_two_commands_at_once_share_the_files_and_never_a_file(house, database):

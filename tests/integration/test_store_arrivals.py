@@ -209,11 +209,13 @@ def test_a_holder_finds_what_it_has_published_and_not_what_it_has_withdrawn(stor
         store.arrivals.find(withdrawn.run_id, "me", 60)
 
 
-def test_a_run_is_open_until_it_is_published_or_withdrawn(store):
-    published, withdrawn = claimed(store, "a.csv", b"a"), claimed(store, "b.csv", b"b")
-    assert store.arrivals.is_open(published.run_id)
+def test_an_arrival_is_open_until_it_is_published_or_withdrawn(store):
+    published, withdrawn = claimed(store, "a.csv", b"a"), claimed(store, "b\udcff.csv", b"b")
+    assert store.arrivals.get(published.run_id).is_open
     finished(store, published)
     store.arrivals.withdraw(withdrawn)
-    assert not store.arrivals.is_open(published.run_id)
-    assert not store.arrivals.is_open(withdrawn.run_id)
-    assert not store.arrivals.is_open("no run")
+    there, gone = (store.arrivals.get(claim.run_id) for claim in (published, withdrawn))
+    assert (there.is_open, there.is_published) == (False, True)
+    assert (gone.is_open, gone.is_published) == (False, False)
+    assert (gone.name, gone.sha256) == ("b\udcff.csv", withdrawn.sha256)
+    assert store.arrivals.get("no run") is None

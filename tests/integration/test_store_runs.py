@@ -93,7 +93,7 @@ def test_a_run_of_which_nothing_is_known_is_not_published(store):
     claim = claimed(store)
     with pytest.raises(NotFound, match=claim.run_id):
         published(store, claim)
-    assert store.arrivals.is_open(claim.run_id)
+    assert store.arrivals.get(claim.run_id).is_open
 
 
 def test_a_duplicate_takes_the_statistics_of_the_run_that_it_repeats(store):

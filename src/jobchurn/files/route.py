@@ -6,7 +6,7 @@ from collections.abc import Container, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from jobchurn.files.atomic import copy, write_atomically
+from jobchurn.files.atomic import write_atomically
 from jobchurn.files.cut import Sheet
 
 
@@ -44,13 +44,13 @@ def route(
             write_atomically(place, _pieces(sheet, bad, is_bad), staging)
 
 
-def refuse(source: Path, bad_path: Path, staging: Path | None = None) -> None:
-    """Write a whole file to bad, byte for byte; ``staging`` as for :func:`route`.
+def refuse(sheet: Sheet, bad_path: Path, staging: Path | None = None) -> None:
+    """Write a whole file to bad, byte for byte as it was cut; ``staging`` as for :func:`route`.
 
     Raises:
-        OSError: a file cannot be read or written.
+        OSError: the file cannot be written.
     """
-    copy(source, bad_path, staging)
+    write_atomically(bad_path, sheet.data, staging)
 
 
 def _pieces(sheet: Sheet, bad: Container[int], wanted: bool) -> Iterator[bytes]:

@@ -17,9 +17,9 @@ from __future__ import annotations
 import json
 import logging
 import random
-import shutil
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,7 +35,7 @@ from jobchurn.verdict import Reason, Verdict
 
 log = logging.getLogger(__name__)
 
-_RAW, _VERDICT, _REPORT = "raw", "verdict.json", "report.html"
+_RAW, _MOVING, _VERDICT, _REPORT = "raw", "raw.moving", "verdict.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ def validate_data(services: Services, claim: Claim) -> Verdict:
     """Judge the file; leave verdict and report in the work folder."""
     folder = _work(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
-        sheet = files.cut(folder / _RAW, services.contract)
+        sheet = _sheet(services, claim)
         if sheet.refusal is not None:
             verdict = Verdict(rows_total=sheet.rows, refusal=sheet.refusal, notes=sheet.notes)
         else:
@@ -154,12 +154,13 @@ def split_and_save(services: Services, claim: Claim) -> None:
     routes = routes_of(services, claim, verdict)
     folder = _work(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
-        if verdict.refusal is not None and routes.bad:
-            files.refuse(folder / _RAW, routes.bad, folder)
-        elif routes.good or routes.bad:
-            sheet = files.cut(folder / _RAW, services.contract)
-            bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
-            files.route(sheet, bad, routes.good, routes.bad, folder)
+        if routes.good or routes.bad:
+            sheet = _sheet(services, claim)
+            if verdict.refusal is not None and routes.bad:
+                files.refuse(sheet, routes.bad, folder)
+            else:
+                bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
+                files.route(sheet, bad, routes.good, routes.bad, folder)
         if routes.reasons:
             files.write_atomically(routes.reasons, _reason_lines(verdict), folder)
         files.write_atomically(routes.report, (folder / _REPORT).read_bytes(), folder)
@@ -175,8 +176,7 @@ def finish(services: Services, claim: Claim) -> Run:
         DataUnusable: an earlier step has not written what it should have.
     """
     run = _published(services, claim) or _publish(services, claim)
-    # Another worker that sweeps may be at it, too; what is left here is left to the next sweep.
-    shutil.rmtree(_work(services, claim), ignore_errors=True)
+    _tidy(services, claim.run_id, claim.name, claim.sha256)
     return run
 
 
@@ -189,6 +189,7 @@ def _published(services: Services, claim: Claim) -> Run | None:
 
 
 def _publish(services: Services, claim: Claim) -> Run:
+    services.store.arrivals.check(claim)  # what another worker is about to write is not missing
     verdict = staged_verdict(services, claim)
     routes = routes_of(services, claim, verdict)
     written = [routes.good, routes.bad, routes.reasons, routes.report]
@@ -249,11 +250,13 @@ def staged_verdict(services: Services, claim: Claim) -> Verdict:
 
     Raises:
         DataUnusable: it left none.
+        LeaseLost: another worker has taken the run over, and may have tidied up.
     """
     path = _work(services, claim) / _VERDICT
     try:
         return Verdict.from_json(path.read_text())
     except FileNotFoundError:
+        services.store.arrivals.check(claim)
         raise DataUnusable(
             f"Run {claim.run_id} has not been validated.", "Repeat its step validate_data."
         ) from None
@@ -361,11 +364,43 @@ def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim |
     )
 
 
+def _sheet(services: Services, claim: Claim) -> files.Sheet:
+    """The claimed file, cut.
+
+    Whoever had it open when it was claimed may be writing to it still. Then it is no longer what
+    was claimed, and it is put back as a new arrival.
+
+    Raises:
+        LeaseLost: so it is; or another worker has the run.
+    """
+    sheet = files.cut(_work(services, claim) / _RAW, services.contract)
+    if sheet.sha256 != claim.sha256:
+        _withdraw(services, claim)
+        name = files.printable(claim.name)
+        raise LeaseLost(
+            f"{name} was written to while it was worked on; it waits as a new arrival.",
+            "Nothing is lost. Deliver files whole: under another name first, then renamed; or set "
+            "SETTLE_SECONDS to more than the longest pause while they are written.",
+        )
+    return sheet
+
+
 def _secure(services: Services, claim: Claim) -> bool:
+    """Have a claimed file in the run's work folder; whether this worker has it, and as claimed."""
+    try:
+        return _moved(services, claim)
+    except LeaseLost:
+        return False  # another worker was faster
+
+
+def _moved(services: Services, claim: Claim) -> bool:
     """Move a claimed file into the run's work folder; whether its content is the claimed one.
 
     A file that was changed or taken away between its hash and the move is not what was claimed:
     the claim is withdrawn, and what lies there is put back as a new arrival.
+
+    Raises:
+        LeaseLost: another worker has taken the run over.
     """
     folder = _work(services, claim)
     staged = folder / _RAW
@@ -373,7 +408,7 @@ def _secure(services: Services, claim: Claim) -> bool:
         return True
     source = services.folders.raw_data / claim.name
     files.make_folder(folder)
-    moving = folder / f"{_RAW}.moving"
+    moving = folder / _MOVING
     if not moving.exists():
         try:
             files.move(source, moving)
@@ -381,7 +416,6 @@ def _secure(services: Services, claim: Claim) -> bool:
             _withdraw(services, claim)
             return False
     if files.sha256_of(moving) != claim.sha256:
-        files.put_back(moving, source)
         _withdraw(services, claim)
         return False
     files.move(moving, staged)
@@ -389,13 +423,38 @@ def _secure(services: Services, claim: Claim) -> bool:
 
 
 def _withdraw(services: Services, claim: Claim) -> None:
+    """Give the claim up, once what lies in its folder is an arriving file again."""
+    services.store.arrivals.check(claim)
+    _tidy(services, claim.run_id, claim.name, None)
     services.store.arrivals.withdraw(claim)
-    shutil.rmtree(_work(services, claim), ignore_errors=True)
 
 
 def _sweep(services: Services) -> None:
     """Remove what killed workers left: of runs that are over, and of files copied in."""
     files.sweep(services.folders.raw_data)
-    for folder in services.folders.work.iterdir():
-        if not services.store.arrivals.is_open(folder.name):
-            shutil.rmtree(folder, ignore_errors=True)
+    for folder in filter(Path.is_dir, services.folders.work.iterdir()):
+        arrival = services.store.arrivals.get(folder.name)
+        if arrival is None:  # of another database, or of a time that this one was set back to
+            _tidy(services, folder.name, f"{folder.name}.csv", None)
+        elif not arrival.is_open:
+            routed = arrival.sha256 if arrival.is_published else None
+            _tidy(services, folder.name, arrival.name, routed)
+
+
+def _tidy(services: Services, run_id: str, name: str, routed: str | None) -> None:
+    """Remove a run's work folder, and nothing that lies nowhere else.
+
+    A raw file is removed only where its content, of the hash ``routed``, was routed. Any other is
+    put back: it was written to since, or a worker that slept too long has moved it here.
+    """
+    folder = services.folders.work / run_id
+    # Another worker may be tidying up, too; what is left here is left to the next sweep.
+    with suppress(FileNotFoundError):
+        for path in [path for path in folder.iterdir() if not path.is_dir()]:
+            with suppress(FileNotFoundError):
+                if path.name in (_RAW, _MOVING) and files.sha256_of(path) != routed:
+                    files.put_back(path, services.folders.raw_data / name)
+                else:
+                    path.unlink()
+        with suppress(OSError):  # where something has come since, it is not empty
+            folder.rmdir()

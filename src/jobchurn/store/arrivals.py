@@ -56,6 +56,23 @@ class Claim:
     duplicate_of: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A file as it came, and what has become of it.
+
+    Attributes:
+        name: the raw file's name, as :func:`os.fsdecode` gives it.
+        sha256: of the raw bytes, hexadecimal.
+        is_open: its run is under way: claimed, and neither published nor withdrawn.
+        is_published: its run has routed these bytes, or found that another one had.
+    """
+
+    name: str
+    sha256: str
+    is_open: bool
+    is_published: bool
+
+
 class Arrivals:
     """The named queries about arrivals."""
 
@@ -189,13 +206,22 @@ class Arrivals:
                 raise _lost(run_id)
             return self._taken_over(connection, run_id, holder, lease_seconds)
 
-    def is_open(self, run_id: str) -> bool:
-        """Whether such a run is under way: claimed, and neither published nor withdrawn."""
+    def get(self, run_id: str) -> Arrival | None:
+        """An arrival by its run, or ``None`` where no such run is known."""
+        arrivals = self._arrivals
+        wanted = sa.select(
+            arrivals.c.name, arrivals.c.sha256, arrivals.c.closed_at, arrivals.c.outcome
+        ).where(arrivals.c.run_id == run_id)
         with transaction(self._engine) as connection:
-            found = sa.select(self._arrivals.c.run_id).where(
-                _is_open(self._arrivals, run_id=run_id)
-            )
-            return connection.scalar(found) is not None
+            row = connection.execute(wanted).first()
+        if row is None:
+            return None
+        return Arrival(
+            name=decoded(row.name),
+            sha256=row.sha256,
+            is_open=row.closed_at is None,
+            is_published=row.outcome == "published",
+        )
 
     def renew(self, claim: Claim, lease_seconds: float) -> None:
         """Extend the lease.
