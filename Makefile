@@ -1,7 +1,7 @@
 # Thin: each target is one command. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench docs e2e stop reset lock
+.PHONY: help setup run test check bench torture docs e2e stop reset lock
 
 BIN := .venv/bin
 
@@ -25,9 +25,15 @@ test: setup ## Run the tests (no browser, no root needed).
 check: setup ## Lint, types, directions, dead code, coverage of the core, container files.
 	@scripts/check.sh
 
-bench: setup ## Measure the model and the built-in data on a real data set, JOBCHURN_CSV; slow.
+bench: setup ## Measure model, built-in data and drift on a real data set, JOBCHURN_CSV; panels; slow.
 	$(BIN)/python benchmarks/model_quality.py "$(JOBCHURN_CSV)"
 	$(BIN)/python benchmarks/fidelity.py "$(JOBCHURN_CSV)"
+	$(BIN)/python benchmarks/drift_alarms.py "$(JOBCHURN_CSV)"
+	$(BIN)/python benchmarks/request_log.py
+	$(BIN)/python benchmarks/panel_queries.py
+
+torture: setup ## Kill, damage and starve it at full length; slow.
+	$(BIN)/python -m pytest -m torture tests/faults
 
 docs: setup ## Build the documentation into site/.
 	$(BIN)/zensical build --clean --strict
