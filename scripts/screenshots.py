@@ -51,6 +51,7 @@ def predict_one(page: Page, _: bytes) -> None:
     number = page.get_by_role("spinbutton").first
     page.get_by_role("button", name="Try an example").click()
     expect(number).not_to_have_value("")
+    settle(page)
     page.get_by_role("button", name="Predict", exact=True).click()
     expect(page.get_by_role("heading", name="All reasons")).to_be_visible()
 
@@ -78,6 +79,9 @@ PAGES: Mapping[str, tuple[str, Callable[[Page, bytes], None]]] = {
     "monitoring-service": ("monitoring?dashboard=service&refresh=off", look),
 }
 """Name of the picture → the page's path, and what is done there first."""
+
+HEADS: Mapping[str, tuple[str, int]] = {"monitoring": ("monitoring-predictions", 1_962)}
+"""Name of a further picture → that of the one whose upper part it is, and how many pixels of it."""
 
 
 def file_of(api: str, contract: Contract) -> bytes:
@@ -115,6 +119,12 @@ def shoot(browser: Browser, webapp: str, content: bytes, folder: Path, width: in
             page.wait_for_timeout(500)
             page.screenshot(path=folder / f"{name}-{scheme}.png")
             print(folder / f"{name}-{scheme}.png")
+            for head, (whole, pixels) in HEADS.items():
+                if whole == name:
+                    page.screenshot(
+                        path=folder / f"{head}-{scheme}.png",
+                        clip={"x": 0, "y": 0, "width": width, "height": pixels},
+                    )
             page.close()
         context.close()
 
