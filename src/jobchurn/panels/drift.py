@@ -69,7 +69,7 @@ def drift_stats() -> tuple[Panel, ...]:
         Panel(
             id=UNSEEN,
             kind=PanelKind.STAT,
-            title="Rows with unseen names",
+            title="Unseen names",
             description="In the latest window of each source: rows with a text that training did "
             "not see. Their answers rest on the other features.",
             sql=written(
@@ -156,7 +156,7 @@ def drift_over_time(contract: Contract) -> tuple[Panel, ...]:
                 latest=_LATEST,
             ),
             lowest=0,
-            width=10,
+            width=9,
             height=10,
             empty=_NO_WINDOW,
         ),
@@ -190,7 +190,7 @@ def drift_over_time(contract: Contract) -> tuple[Panel, ...]:
                 latest=_LATEST,
             ),
             units={"blank": Unit.SHARE, "in training": Unit.SHARE, "rows": Unit.COUNT},
-            width=14,
+            width=15,
             height=10,
             empty=_NO_WINDOW,
         ),

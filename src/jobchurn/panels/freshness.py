@@ -90,7 +90,7 @@ def freshness_stats() -> tuple[Panel, ...]:
         Panel(
             id=9,
             kind=PanelKind.STAT,
-            title="Within ten minutes, seven days",
+            title="In time, seven days",
             description="The share of files whose predictions were stored within ten minutes of "
             "arriving, over the seven days before the end of the time range. The objective is 99%.",
             sql=written(

@@ -19,7 +19,7 @@ def failed_runs() -> Panel:
     return Panel(
         id=5,
         kind=PanelKind.STAT,
-        title="Job runs that failed",
+        title="Failed job runs",
         description="Runs of the scheduled jobs that ended in failure, in the time range. What "
         "they left undone is taken up by the next run.",
         sql=written("""

@@ -117,9 +117,9 @@ def _stats(contract: Contract) -> tuple[Panel, ...]:
         Panel(
             id=MAJORITY,
             kind=PanelKind.STAT,
-            title="Share of the commoner answer",
-            description="1 where every answer is the same, which calls for somebody: people do "
-            "not come like that.",
+            title="Majority share",
+            description="The share of the answer that is given more often. At 100% every answer is "
+            "the same, which calls for somebody: people do not come like that.",
             sql=written(f"""
                 SELECT greatest(avg(prediction::float8), 1 - avg(prediction::float8)) AS value
                 FROM predictions
