@@ -580,7 +580,7 @@ JOB_CHANGE = Contract(
         ),
         Column(
             name="training_hours",
-            label="Training",
+            label="Training time",
             kind=Kind.INTEGER,
             role=Role.FEATURE,
             meaning="Hours of training the candidate has completed with us.",

@@ -182,7 +182,7 @@ def filled(page, stack, path):
     opened(page, stack.webapp, path)
     if path == "":
         page.get_by_role("button", name="Try an example").click()
-        expect(page.get_by_role("spinbutton", name="Training")).not_to_have_value("")
+        expect(page.get_by_role("spinbutton", name="Training time")).not_to_have_value("")
         page.get_by_role("button", name="Predict", exact=True).click()
         expect(page.get_by_role("heading", name=ANSWER)).to_be_visible()
     if path == "batch":

@@ -300,7 +300,7 @@ def test_reasons_are_told_by_column_and_rule(store):
     assert seen(store, INGESTION, 13) == [
         {"column": "City", "rule": "required", "rows": 7, "share": 0.175, "files": 2},
         {"column": "Gender", "rule": "domain", "rows": 1, "share": 0.025, "files": 1},
-        {"column": "Training", "rule": "range", "rows": 1, "share": 0.025, "files": 1},
+        {"column": "Training time", "rule": "range", "rows": 1, "share": 0.025, "files": 1},
     ]
 
 
@@ -417,13 +417,13 @@ def test_drift_is_decided_at_the_end_of_each_window(store):
     assert lines(seen(store, PREDICTIONS, 11, source=["scheduled"])) == {
         "Gender": [0],
         "Probability": [0],
-        "Training": [1, 2],
+        "Training time": [1, 2],
     }
     assert lines(seen(store, PREDICTIONS, 11)) == {
         "Gender · scheduled": [0],
         "Gender · webapp": [1],
         "Probability · scheduled": [0],
-        "Training · scheduled": [1, 2],
+        "Training time · scheduled": [1, 2],
     }
 
 
@@ -434,7 +434,7 @@ def test_features_that_drifted_are_those_of_the_latest_window_of_each_source(sto
 
 def test_the_size_of_the_shift_is_the_greater_one_of_the_sources(store):
     assert seen(store, PREDICTIONS, 12) == [
-        {"label": "Training", "effect": 0.2, "PSI": 0.3},
+        {"label": "Training time", "effect": 0.2, "PSI": 0.3},
         {"label": "Probability", "effect": 0.04, "PSI": 0.05},
         {"label": "Gender", "effect": 0.02, "PSI": 0.4},
     ]
@@ -443,7 +443,7 @@ def test_the_size_of_the_shift_is_the_greater_one_of_the_sources(store):
 def test_the_latest_windows_are_told_feature_by_feature(store):
     windows = seen(store, PREDICTIONS, 13)
     assert [(row["feature"], row["source"], row["decision"]) for row in windows] == [
-        ("Training", "scheduled", "page"),
+        ("Training time", "scheduled", "page"),
         ("Gender", "webapp", "warn"),
         ("Probability", "scheduled", "quiet"),
         ("Gender", "scheduled", "quiet"),

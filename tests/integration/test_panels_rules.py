@@ -155,7 +155,7 @@ def test_drift_fires_for_a_page_and_not_for_a_warning(store, past):
     save(store, 15, 2, source="scheduled")
     assert value_of(store, rule) == 2
     assert lines_of(store, rule)[0] == (
-        "Training (scheduled): p 3e-05, effect 0.21, mean +0.50 sd, blank 0% against 0%"
+        "Training time (scheduled): p 3e-05, effect 0.21, mean +0.50 sd, blank 0% against 0%"
     )
     save(store, 10, 1, previous=last_window(past))
     assert value_of(store, rule) == 1

@@ -250,7 +250,7 @@ def test_an_id_is_never_given_to_another_panel():
             24: "Performance against the hold-out",
             25: "Outcomes over time",
             102: "City development index, on average",
-            112: "Training (hours), on average",
+            112: "Training time (hours), on average",
         },
         "service": {
             1: "Requests",
@@ -288,7 +288,7 @@ def test_people_read_labels_and_no_columns_names():
     for panel in predictions.panels:
         assert not [name for name in names if name in panel.title + panel.description]
     feature = next(variable for variable in predictions.variables if variable.name == "feature")
-    assert feature.words["training_hours"] == "Training"
+    assert feature.words["training_hours"] == "Training time"
 
 
 def test_what_a_contract_lacks_has_no_panel():

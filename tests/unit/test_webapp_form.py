@@ -24,7 +24,7 @@ def test_only_what_describes_the_subject_is_required():
 
 
 def test_a_label_names_the_unit_unless_it_does_so_already():
-    assert widget("training_hours").label == "Training (hours)"
+    assert widget("training_hours").label == "Training time (hours)"
     assert widget("last_new_job").label == "Years since the last job change"
     assert widget("city").label == "City"
 

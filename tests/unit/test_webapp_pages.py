@@ -389,7 +389,7 @@ def test_files_are_listed_with_their_rows_criticality_and_report(api):
     third = table.value.iloc[2]
     assert (third["Good"], third["Bad"]) == ("560", "110")
     assert third["Criticality"] == ":orange-badge[medium]"
-    assert third["Most frequent fault"] == r"Training\: out of range in 110 rows"
+    assert third["Most frequent fault"] == r"Training time\: out of range in 110 rows"
     assert third["Report"].startswith("[Open report](https://public.example/reports/")
     assert "repeated content" in table.value.iloc[4]["Criticality"]
 

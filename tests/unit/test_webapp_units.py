@@ -74,7 +74,7 @@ def test_a_name_that_says_something_always_has_its_colour():
     assert len(set(together)) == 3
     assert colours_of(["serving", "training"])[1] == GREY
     # A column may be called so, too.
-    assert not is_reference("Training · webapp")
+    assert not is_reference("Training time · webapp")
 
 
 def luminance(colour):

@@ -128,7 +128,7 @@ def test_a_table_of_predictions_is_labelled_and_worded_and_keeps_numbers():
             "City": "city_21",
             "Experience": "More than 20 years",
             "Company size": "Unknown",
-            "Training": 36,
+            "Training time": 36,
         }
     ]
 
