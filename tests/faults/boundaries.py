@@ -30,11 +30,13 @@ class Death:
         number: at which boundary, from 1.
         after: once it has happened; else just before.
         power: what was not synced is lost too.
+        asleep: it does not die, but sleeps (SIGSTOP) until somebody wakes it.
     """
 
     number: int
     after: bool = False
     power: bool = False
+    asleep: bool = False
 
 
 @dataclass
@@ -142,10 +144,11 @@ class Watch:
         return self.die if here else _live_on
 
     def die(self) -> None:
-        """Die, at once."""
+        """Die, at once, or fall asleep."""
         if self._death is not None and self._death.power:
             self.disk.lose()
-        os.kill(os.getpid(), signal.SIGKILL)
+        is_sleep = self._death is not None and self._death.asleep
+        os.kill(os.getpid(), signal.SIGSTOP if is_sleep else signal.SIGKILL)
 
     def is_inside(self, path: Path) -> bool:
         """Whether a path is under the folder that is watched."""

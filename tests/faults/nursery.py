@@ -16,6 +16,7 @@ import traceback
 from contextlib import redirect_stdout
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 from faults.boundaries import Death
 
@@ -52,21 +53,40 @@ class Nursery:
             env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
         )
 
-    def live(self, home, database, death: Death | None = None, plant: str | None = None) -> Life:
-        """Let one worker ingest and score all there is, and wait for its end."""
+    def begin(
+        self,
+        home,
+        database,
+        death: Death | None = None,
+        plant: str | None = None,
+        **settings,
+    ) -> int:
+        """Let a worker take in and score all there is; its process's number."""
         request = {
             "home": str(home),
             "database": database,
             "death": asdict(death) if death else None,
             "plant": plant,
+            "settings": settings,
         }
+        return self._ask({"begin": request})
+
+    def end_of(self, worker: int) -> Life:
+        """Wait until a worker has ended."""
+        return Life(**self._ask({"end_of": worker}))
+
+    def live(self, home, database, death=None, plant=None, **settings) -> Life:
+        """Let one worker live from begin to end."""
+        return self.end_of(self.begin(home, database, death, plant, **settings))
+
+    def _ask(self, request):
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer = self._process.stdout.readline()
         if not answer:
             self._log.seek(0)
             raise RuntimeError(self._log.read().decode(errors="replace"))
-        return Life(**json.loads(answer))
+        return json.loads(answer)
 
     def close(self) -> None:
         self._process.stdin.close()
@@ -80,29 +100,43 @@ def main() -> None:
     from faults import worker
 
     worker.warm_up()
-    for request in sys.stdin:
-        asked = json.loads(request)
-        death = Death(**asked.pop("death")) if asked["death"] else asked.pop("death")
-        sys.stdout.write(json.dumps(asdict(_lived(worker, death, **asked))) + "\n")
+    living: dict[int, tuple[IO[str], IO[str]]] = {}
+    for line in sys.stdin:
+        request = json.loads(line)
+        if "begin" in request:
+            asked = request["begin"]
+            asked["death"] = Death(**asked["death"]) if asked["death"] else None
+            child, *outputs = _begun(worker, asked)
+            living[child] = (outputs[0], outputs[1])
+            answer: object = child
+        else:
+            child = request["end_of"]
+            answer = asdict(_ended(child, *living.pop(child)))
+        sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
 
 
-def _lived(worker, death, **asked) -> Life:
-    with tempfile.TemporaryFile("w+") as said, tempfile.TemporaryFile("w+") as trace:
-        child = os.fork()
-        if child == 0:
-            code = 1
-            try:
-                os.dup2(said.fileno(), 2)
-                with redirect_stdout(sys.stderr):
-                    json.dump(worker.work(death=death, **asked), trace)
-                trace.flush()
-                code = 0
-            except BaseException:  # noqa: BLE001
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(code)
+def _begun(worker, asked) -> tuple[int, IO[str], IO[str]]:
+    said, trace = tempfile.TemporaryFile("w+"), tempfile.TemporaryFile("w+")  # noqa: SIM115
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.dup2(said.fileno(), 2)
+            with redirect_stdout(sys.stderr):
+                json.dump(worker.work(**asked), trace)
+            trace.flush()
+            code = 0
+        except BaseException:  # noqa: BLE001
+            traceback.print_exc()
+        finally:
+            sys.stderr.flush()
+            os._exit(code)
+    return child, said, trace
+
+
+def _ended(child: int, said: IO[str], trace: IO[str]) -> Life:
+    with said, trace:
         code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
         said.seek(0)
         trace.seek(0)

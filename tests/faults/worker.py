@@ -43,14 +43,15 @@ def warm_up() -> None:
     judge(columns, JOB_CHANGE, rows=1)
 
 
-def services_over(home: Path, database: str):
+def services_over(home: Path, database: str, **settings):
     """The services of a command, which does not wait for files to settle."""
-    settings = Settings(jobchurn_home=home, database_url=database, settle_seconds=0)
+    given = {"jobchurn_home": home, "database_url": database, "settle_seconds": 0}
+    settings = Settings(**given | settings)
     services = wiring.services_at(settings, database)
     return dataclasses.replace(services, notifier=Notifier([Channel(home / HEARD)]))
 
 
-def work(home: str, database: str, death: Death | None, plant: str | None) -> list[str]:
+def work(home: str, database: str, death: Death | None, plant: str | None, settings) -> list[str]:
     """Do what ``jobchurn ingest --all`` and ``jobchurn predict --new`` do.
 
     Returns:
@@ -58,9 +59,12 @@ def work(home: str, database: str, death: Death | None, plant: str | None) -> li
     """
     signal.alarm(LONGEST_LIFE)
     root = Path(home)
-    services = services_over(root, database)
+    services = services_over(root, database, **settings)
     services.store.missing()  # connects, which is no boundary of the flow
-    seen = watch(services.folders.data, root / f"stash-{os.getpid()}", death)
+    stash = services.folders.data.with_name(f"stash-{os.getpid()}")
+    trace: list[str] = []
+    if not os.path.ismount(services.folders.data):  # else nothing of it can be stashed
+        trace = watch(services.folders.data, stash, death).trace
     if plant is not None:
         PLANTS[plant]()
     for _ in ingest.ingest_all(services, trigger="cli"):
@@ -68,4 +72,4 @@ def work(home: str, database: str, death: Death | None, plant: str | None) -> li
     for _ in score.score_new(services):
         pass
     services.store.close()
-    return seen.trace
+    return trace

@@ -1,0 +1,121 @@
+"""Full and read-only disks: the worker says so, and nothing is torn or lost."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from api_house import open_house
+from faults.crashes import Scene
+from faults.promises import broken_promises
+from jobchurn.contract import JOB_CHANGE
+from jobchurn.store import Store
+
+KILOBYTES = 64
+
+
+def can_mount(folder):
+    """Whether this user may mount a file system there, which takes root."""
+    if os.getuid() != 0 or shutil.which("mount") is None:
+        return False
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, check=False
+    )
+    if done.returncode == 0:
+        subprocess.run(["umount", folder], check=True)
+    return done.returncode == 0
+
+
+@pytest.fixture
+def mounted(nursery, database, tmp_path):
+    """A scene whose data lie on a file system of their own, of :data:`KILOBYTES`."""
+    home = tmp_path / "home"
+    data = home / "data"
+    data.mkdir(parents=True)
+    if not can_mount(data):
+        pytest.skip("mounting takes root, and the right to do so")
+    size = f"size={KILOBYTES}k,nr_inodes=0"
+    subprocess.run(["mount", "-t", "tmpfs", "-o", size, "tmpfs", data], check=True)
+    try:
+        store = Store.connect(database, JOB_CHANGE)
+        open_house(store, home)
+        store.close()
+        yield Scene(nursery, home, database)
+    finally:
+        subprocess.run(["umount", "--lazy", data], check=True)
+
+
+def remount(scene, options):
+    subprocess.run(["mount", "-o", f"remount,{options}", scene.home / "data"], check=True)
+
+
+def ingest(scene):
+    """``jobchurn ingest --all``, as a person calls it."""
+    return subprocess.run(
+        [sys.executable, "-m", "jobchurn.cli", "ingest", "--all"],
+        env=os.environ
+        | {
+            "DATABASE_URL": scene.database,
+            "JOBCHURN_HOME": str(scene.home),
+            "SETTLE_SECONDS": "0",
+            "OMP_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def published(scene):
+    """The routed files that a reader may see; a torn one is among them only through a fault."""
+    data = scene.home / "data"
+    return [path for name in ("good_data", "bad_data") for path in (data / name).iterdir()]
+
+
+def filled_up_to(scene, free):
+    """Take up all room but so many bytes."""
+    data = scene.home / "data"
+    found = os.statvfs(data)
+    ballast = data / "ballast"
+    ballast.write_bytes(b"x" * max(0, found.f_bavail * found.f_frsize - free))
+    return ballast
+
+
+@pytest.mark.parametrize("free", [0, 8_192, 16_384, 24_576])
+def test_a_full_disk_tears_nothing_and_loses_nothing(mounted, free):
+    one = mounted.deliver()
+    ballast = filled_up_to(mounted, free)
+    life = mounted.live()
+    whole = {one.part(bad=False), one.part(bad=True)}
+    for path in published(mounted):
+        assert path.name.endswith(".jsonl") or path.read_bytes() in whole
+    assert life.code != 0
+    assert "No space left on device" in life.said
+    ballast.unlink()
+    remount(mounted, "size=4M")
+    assert mounted.live().code == 0
+    assert broken_promises(mounted.home, mounted.database, [one]) == []
+
+
+def test_a_read_only_disk_is_named_and_loses_nothing(mounted):
+    remount(mounted, "size=4M")
+    one = mounted.deliver()
+    remount(mounted, "ro")
+    told = ingest(mounted)
+    assert told.returncode != 0
+    assert "Traceback" not in told.stderr
+    assert "ead-only" in told.stderr
+    remount(mounted, "rw")
+    assert mounted.live().code == 0
+    assert broken_promises(mounted.home, mounted.database, [one]) == []
+
+
+def test_a_full_disk_is_named_with_its_cure(mounted):
+    mounted.deliver()
+    filled_up_to(mounted, 0)
+    told = ingest(mounted)
+    assert told.returncode != 0
+    assert "Traceback" not in told.stderr
+    assert "No space left on device" in told.stderr
