@@ -28,6 +28,7 @@ check: setup ## Lint, types, directions, dead code, coverage of the core, contai
 bench: setup ## Measure model, built-in data and drift on a real data set, JOBCHURN_CSV; panels; slow.
 	$(BIN)/python benchmarks/model_quality.py "$(JOBCHURN_CSV)"
 	$(BIN)/python benchmarks/fidelity.py "$(JOBCHURN_CSV)"
+	$(BIN)/python benchmarks/drift_alarms.py
 	$(BIN)/python benchmarks/drift_alarms.py "$(JOBCHURN_CSV)"
 	$(BIN)/python benchmarks/request_log.py
 	$(BIN)/python benchmarks/panel_queries.py

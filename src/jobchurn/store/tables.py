@@ -340,7 +340,7 @@ def _drift_metrics(metadata: MetaData) -> Table:
         Column("feature", sa.Text, primary_key=True),
         # Of the column, or ``score``, as in feature_baseline.
         Column("kind", sa.Text, primary_key=True),
-        # ``chi-square`` or ``kolmogorov-smirnov``; null where there was nothing to compare.
+        # ``chi-square``, ``fisher`` or ``kolmogorov-smirnov``; null: there was nothing to compare.
         Column("test", sa.Text),
         Column("statistic", sa.Double),
         Column("p_value", sa.Double),
