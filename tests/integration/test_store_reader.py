@@ -287,6 +287,18 @@ def test_databases_that_are_migrated_at_once_make_one_role(house, migrated):
         engine.dispose()
 
 
+def test_tables_in_a_schema_of_the_users_own_are_found_by_both_ways_of_reading(house, migrated):
+    url = house.owner("CREATEROLE")
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("CREATE SCHEMA AUTHORIZATION current_user")  # "$user" leads there first
+    store = migrated(url, "own")
+    asked = "SELECT count(*) FROM predictions"
+    assert store.panels.read(asked).rows == [(0,)]
+    reader = sa.make_url(url).set(username=READER, password="own")
+    with psycopg.connect(reader.render_as_string(hide_password=False)) as session:
+        assert session.execute(asked).fetchall() == [(0,)]
+
+
 def test_tables_and_columns_that_come_later_are_read_too(house, migrated):
     url = house.owner("CREATEROLE")
     store = migrated(url)

@@ -88,10 +88,12 @@ class Panels:
 
 def _become_reader(driver: Driver, seconds: float) -> None:
     """For this transaction: read only, in the role's name, each statement in its time."""
+    # A path that begins with "$user" would lead another role elsewhere, so it is fixed before.
     try:
         driver.execute(
             f"""
             SET TRANSACTION READ ONLY;
+            SELECT set_config('search_path', quote_ident(current_schema()), true);
             SET LOCAL statement_timeout = {max(1, round(1000 * seconds))};
             SET LOCAL jit = {SETTINGS["jit"]};
             SET LOCAL random_page_cost = {SETTINGS["random_page_cost"]};

@@ -58,6 +58,7 @@ def admit_reader(
         _let_read(driver, list(tables))
         _let_be_taken(driver)
         _give_settings(driver)
+        _give_way(driver)
         if password is not None and not _give_password(driver, password):
             log.warning(
                 "The password of %s is not set: have an administrator of the database set it.",
@@ -147,6 +148,24 @@ def _give_settings(driver: Driver) -> None:
                 name=sql.Identifier(name),
                 value=sql.Literal(value),
             )
+
+
+def _give_way(driver: Driver) -> None:
+    """Let a session that logs in as the role find the tables where they are not in ``public``."""
+    schema = _asked(driver, "SELECT current_schema()")
+    found = _asked(
+        driver,
+        "SELECT setconfig FROM pg_db_role_setting WHERE setrole = %(role)s::regrole "
+        "AND setdatabase = (SELECT oid FROM pg_database WHERE datname = current_database())",
+        role=READER,
+    )
+    if schema != "public" and not any(one.startswith("search_path=") for one in found or ()):
+        _try(
+            driver,
+            "ALTER ROLE {role} IN DATABASE {name} SET search_path TO {schema}",
+            name=sql.Identifier(driver.info.dbname),
+            schema=sql.Identifier(schema),
+        )
 
 
 def _give_password(driver: Driver, password: str) -> bool:
