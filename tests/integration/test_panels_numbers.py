@@ -427,6 +427,18 @@ def test_drift_is_decided_at_the_end_of_each_window(store):
     }
 
 
+def test_a_drift_that_ended_at_the_moment_of_its_worst_window_does_not_seem_to_last(database):
+    store = Store.connect(database, JOB_CHANGE)
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
+    for place, decision in enumerate([1, 2, 0]):
+        ended = hour + timedelta(seconds=1 + place)
+        window = dataclasses.replace(window_of(previous=place or None), last_at=ended)
+        found = [drift_of("training_hours", "integer", decision)]
+        assert store.drift.save(window, found, unseen=0, decision=decision)
+    assert lines(seen(store, PREDICTIONS, 11)) == {"Training time": [2, 0]}
+    store.close()
+
+
 def test_features_that_drifted_are_those_of_the_latest_window_of_each_source(store):
     assert number(store, PREDICTIONS, 5) == 2
     assert number(store, PREDICTIONS, 5, source=["scheduled"]) == 1

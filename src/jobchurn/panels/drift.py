@@ -96,6 +96,8 @@ def drift_stats() -> tuple[Panel, ...]:
 def drift_over_time(contract: Contract) -> tuple[Panel, ...]:
     """What was decided, and how far apart data and training are."""
     label = label_of(contract, "feature", "kind")
+    # Of the windows of one moment the worst is told, and after it the last one: the worst alone
+    # would seem to last until the next window, long after it is over.
     return (
         Panel(
             id=DECISIONS,
@@ -108,16 +110,25 @@ def drift_over_time(contract: Contract) -> tuple[Panel, ...]:
                 WITH judged AS (
                   SELECT {binned("last_at")},
                     source, feature, kind,
-                    max(metrics.decision) AS decision
+                    max(last_at) AS ended,
+                    max(metrics.decision) AS worst,
+                    (array_agg(metrics.decision ORDER BY last_at DESC, windows.id DESC))[1] AS last
                   FROM drift_windows AS windows
                   JOIN drift_metrics AS metrics ON window_id = windows.id
                   WHERE $__timeFilter(last_at) AND {SOURCES}
                   GROUP BY 1, 2, 3, 4
+                ), told AS (
+                  SELECT time, source, feature, kind, worst AS decision
+                  FROM judged
+                  UNION ALL
+                  SELECT ended, source, feature, kind, last
+                  FROM judged
+                  WHERE last < worst
                 ), compared AS (
                   SELECT *, lag(decision) OVER (
                     PARTITION BY source, feature, kind ORDER BY time
                   ) AS before
-                  FROM judged
+                  FROM told
                 )
                 SELECT time,
                   {label}
