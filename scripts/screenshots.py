@@ -80,8 +80,11 @@ PAGES: Mapping[str, tuple[str, Callable[[Page, bytes], None]]] = {
 }
 """Name of the picture → the page's path, and what is done there first."""
 
-HEADS: Mapping[str, tuple[str, int]] = {"monitoring": ("monitoring-predictions", 1_962)}
-"""Name of a further picture → that of the one whose upper part it is, and how many pixels of it."""
+HEADS = {"monitoring": "monitoring-predictions"}
+"""Name of a further picture → that of the one whose upper part it is."""
+
+HEAD_PIXELS = 2_000
+"""How much of a page its upper part is, at most."""
 
 
 def file_of(api: str, contract: Contract) -> bytes:
@@ -96,6 +99,13 @@ def file_of(api: str, contract: Contract) -> bytes:
     writer.writeheader()
     writer.writerows(records)
     return text.getvalue().encode()
+
+
+def head_of(page: Page) -> float:
+    """How high the upper part of a page of panels is, which ends between two rows of them."""
+    boxes = [row.bounding_box() for row in page.locator(".st-key-panels .stColumn").all()]
+    ends = {box["y"] + box["height"] for box in boxes if box}
+    return max(end for end in ends if end < HEAD_PIXELS) + 7
 
 
 def shoot(browser: Browser, webapp: str, content: bytes, folder: Path, width: int) -> None:
@@ -119,11 +129,11 @@ def shoot(browser: Browser, webapp: str, content: bytes, folder: Path, width: in
             page.wait_for_timeout(500)
             page.screenshot(path=folder / f"{name}-{scheme}.png")
             print(folder / f"{name}-{scheme}.png")
-            for head, (whole, pixels) in HEADS.items():
+            for head, whole in HEADS.items():
                 if whole == name:
                     page.screenshot(
                         path=folder / f"{head}-{scheme}.png",
-                        clip={"x": 0, "y": 0, "width": width, "height": pixels},
+                        clip={"x": 0, "y": 0, "width": width, "height": head_of(page)},
                     )
             page.close()
         context.close()
