@@ -60,7 +60,9 @@ class Settings(BaseSettings):
     )
 
     remind_minutes: PositiveInt = Field(
-        240, description="After how long people are reminded of an alert that is not over."
+        240,
+        le=525_600,
+        description="After how long people are reminded of an alert that is not over.",
     )
     runbook_url: str | None = Field(
         None,
@@ -93,11 +95,12 @@ class Settings(BaseSettings):
     )
     drift_wait_minutes: PositiveInt = Field(
         60,
+        le=525_600,
         description="After how long a drift window is judged that is not full; it must hold at "
         "least 100 predictions.",
     )
     log_days: PositiveInt = Field(
-        14, description="How long the log of requests and of runs of jobs is kept."
+        14, le=36_500, description="How long the log of requests and of runs of jobs is kept."
     )
 
     settle_seconds: float = Field(
