@@ -7,11 +7,12 @@ from datetime import timedelta
 
 import pytest
 
-from jobchurn.errors import NotFound
+from jobchurn.errors import BaselineUnusable, NotFound
 from jobchurn.flow import ingest, lab
 from jobchurn.flow.score import score_new
 from jobchurn.notify import Notifier, TeamsSender
 from jobchurn.panels import rules_of
+from small_model import small_model
 from watched_house import WINDOW, watched_house
 from webhook import listener
 
@@ -91,6 +92,15 @@ def test_a_shift_that_is_none_is_told_from_one(laboratory):
 def test_a_feature_that_is_none_is_refused_before_anything_is_sent(laboratory):
     with pytest.raises(NotFound, match="Did you mean training_hours"):
         laboratory.run(lab.drift, feature="training_hour", strength=0.3)
+    assert not sent(laboratory.house)
+
+
+def test_a_champion_that_nothing_can_be_compared_with_is_said_before_anything_is_sent(laboratory):
+    silent = small_model(laboratory.house.contract)  # its card has no baseline
+    laboratory.house.registry.add(silent)
+    laboratory.house.registry.promote(silent.version)
+    with pytest.raises(BaselineUnusable, match="does not say enough"):
+        laboratory.run(lab.drift, feature="training_hours", strength=0.3)
     assert not sent(laboratory.house)
 
 

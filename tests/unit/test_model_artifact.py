@@ -9,7 +9,7 @@ from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import ContractMismatch, ModelCorrupt
 from jobchurn.model import Card, Model, artifact
 from jobchurn.model.artifact import sha256_of
-from jobchurn.model.card import version_of
+from jobchurn.model.card import FORM, version_of
 from small_model import CALIBRATION, random_records, small_model
 from toy import TOY
 
@@ -119,6 +119,18 @@ def test_a_card_with_other_levels_is_found_by_the_versions_name(folder):
 def test_a_model_of_another_contract_is_refused(folder):
     with pytest.raises(ContractMismatch, match=MODEL.version):
         Model.load(folder, TOY)
+
+
+def test_a_card_of_before_cards_had_forms_is_read_and_keeps_its_versions_name(folder):
+    card = json.loads((folder / "card.json").read_text())
+    del card["form"]
+    (folder / "card.json").write_text(json.dumps(card))
+    assert Model.load(folder, JOB_CHANGE).version == MODEL.version
+
+
+def test_a_model_trained_again_for_a_card_that_says_more_is_another_version():
+    parts = MODEL.text, CALIBRATION, MODEL.card.levels, JOB_CHANGE.fingerprint
+    assert version_of(*parts, FORM) not in {version_of(*parts), version_of(*parts, FORM + 1)}
 
 
 def test_a_version_is_named_by_all_that_a_probability_depends_on_and_nothing_else():

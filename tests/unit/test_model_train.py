@@ -11,6 +11,7 @@ from jobchurn.contract import JOB_CHANGE, Role
 from jobchurn.errors import DataUnusable
 from jobchurn.flow.rows import read_rows
 from jobchurn.model import Card, fit
+from jobchurn.model.card import FORM, version_of
 from jobchurn.model.evaluate import evaluate, evaluation_table
 from jobchurn.model.train import train
 from jobchurn.synth import generate
@@ -109,6 +110,13 @@ def test_the_card_describes_the_training_data(model, synthetic):
     assert card.baseline["score"]["rows"] == card.rows
     assert set(card.importance) == set(card.features)
     assert {"lightgbm", "numpy", "python", "scikit-learn"} == set(card.libraries)
+
+
+def test_the_card_has_the_form_of_today_and_the_version_is_named_by_it(model):
+    card = model.card
+    parts = model.text, card.calibration, card.levels, card.fingerprint
+    assert card.version == version_of(*parts, FORM)
+    assert card.form == FORM
 
 
 def test_the_baseline_of_the_score_is_that_of_the_model_that_serves(model, synthetic):

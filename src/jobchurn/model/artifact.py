@@ -78,7 +78,7 @@ class Model(Scorer):
             card = Card.from_json(_read(folder / CARD, card_sha256))
         except ValueError as error:
             raise _corrupt(folder / CARD, str(error)) from error
-        version = version_of(text, card.calibration, card.levels, card.fingerprint)
+        version = version_of(text, card.calibration, card.levels, card.fingerprint, card.form)
         if version != card.version:
             raise _corrupt(folder, f"its content is that of {version}, not of {card.version}")
         return cls(text, card, contract)

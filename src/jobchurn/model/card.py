@@ -112,6 +112,12 @@ class Group(TypedDict):
     gap: float
 
 
+FORM = 2
+"""The form of today's cards, raised whenever they say more of training than before: a model that is
+trained again is then another version, with a card that has it. The second one has all of the
+baseline that drift is measured by."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Card:
     """All that is known of a model version.
@@ -132,6 +138,7 @@ class Card:
         parameters: of LightGBM, the number of trees among them.
         libraries: name → version, of what trained it.
         created_at: when, in ISO 8601; like metrics and baseline no part of the version.
+        form: how much a card of its time says, see :data:`FORM`.
     """
 
     version: str
@@ -151,6 +158,7 @@ class Card:
     parameters: Mapping[str, Any]
     libraries: Mapping[str, str]
     created_at: str
+    form: int = 1
 
     def to_dict(self) -> dict[str, Any]:
         """The card, made of JSON's types."""
@@ -183,17 +191,19 @@ def written(card: Mapping[str, Any]) -> str:
 
 
 def version_of(
-    text: str, calibration: Calibration, levels: Mapping[str, Sequence[str]], fingerprint: str
+    text: str,
+    calibration: Calibration,
+    levels: Mapping[str, Sequence[str]],
+    fingerprint: str,
+    form: int = 1,
 ) -> str:
-    """A model's name, by all that its probabilities depend on.
+    """A model's name, by all that its probabilities depend on, and by the form of its card.
 
     Returns:
-        ``lgbm-`` and 12 hexadecimal digits of the SHA-256 over trees, calibration, levels and the
-        contract's fingerprint.
+        ``lgbm-`` and 12 hexadecimal digits of the SHA-256 over trees, calibration, levels, the
+        contract's fingerprint and, from the second one on, the form.
     """
-    rest = json.dumps(
-        [dataclasses.astuple(calibration), {n: list(v) for n, v in levels.items()}, fingerprint],
-        sort_keys=True,
-    )
+    parts = [dataclasses.astuple(calibration), {n: list(v) for n, v in levels.items()}, fingerprint]
+    rest = json.dumps(parts if form == 1 else [*parts, form], sort_keys=True)
     content = "\0".join([text, rest]).encode()
     return f"lgbm-{hashlib.sha256(content).hexdigest()[:12]}"

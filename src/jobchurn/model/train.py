@@ -18,7 +18,7 @@ from jobchurn.contract import Contract, Value
 from jobchurn.drift import Baseline, baseline_of
 from jobchurn.errors import DataUnusable
 from jobchurn.model.artifact import Model
-from jobchurn.model.card import Card, version_of
+from jobchurn.model.card import FORM, Card, version_of
 from jobchurn.model.encode import Record
 from jobchurn.model.evaluate import evaluate
 from jobchurn.model.fit import FEWEST_OF_AN_OUTCOME, PARAMETERS, TREES, fit
@@ -73,7 +73,7 @@ def train(
     inputs = {c.name: [record.get(c.name) for record in records] for c in contract.inputs}
     levels = {name: tuple(seen) for name, seen in scorer.levels.items()}
     card = Card(
-        version=version_of(scorer.text, scorer.calibration, levels, contract.fingerprint),
+        version=version_of(scorer.text, scorer.calibration, levels, contract.fingerprint, FORM),
         contract=contract.name,
         fingerprint=contract.fingerprint,
         features=tuple(column.name for column in contract.features),
@@ -93,6 +93,7 @@ def train(
             **{name: version(name) for name in ("lightgbm", "numpy", "scikit-learn")},
         },
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        form=FORM,
     )
     return Model(scorer.text, card, contract)
 

@@ -14,6 +14,7 @@ from jobchurn.flow.lab.stream import Finding, Progress, Stream, state_of, within
 from jobchurn.flow.rows import Record
 from jobchurn.flow.services import Services
 from jobchurn.flow.watch.state import FIRING, OK
+from jobchurn.flow.watch.windows import baseline_of
 
 DAMAGED = 0.9
 """The share of rows that ``bad_rows`` damages in a file."""
@@ -39,12 +40,7 @@ def drift(
     Window after window of ``DRIFT_WINDOW_ROWS`` rows is sent: quiet ones, which also fill up the
     window that others have begun; shifted ones, of which the second in a row pages; quiet ones.
     """
-    model = services.registry.champion()
-    baseline = services.store.models.get(model.version).card.get("baseline") or {}
-    if not baseline:
-        raise DataUnusable(
-            f"{model.version} has no baseline to compare with.", "Train a model (`jobchurn train`)."
-        )
+    baseline = baseline_of(services, services.registry.champion().version)
     shift = shift_of(services.contract, baseline["columns"], feature, strength, blank=blank)
     draw, origin = source_of(services)
     chance = Random(time.time_ns())  # noqa: S311

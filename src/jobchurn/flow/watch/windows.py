@@ -82,7 +82,7 @@ def measure_drift(services: Services, now: datetime | None = None) -> Measured:
     measured = Measured()
     for source, version in services.store.drift.sources():
         try:
-            baseline = _baseline(services, version)
+            baseline = baseline_of(services, version)
         except (NotFound, BaselineUnusable) as error:
             measured.unjudged.append(Unjudged(source, version, str(error)))
             continue
@@ -96,8 +96,8 @@ def measure_drift(services: Services, now: datetime | None = None) -> Measured:
     return measured
 
 
-def _baseline(services: Services, version: str) -> Baseline:
-    """What a version was trained on.
+def baseline_of(services: Services, version: str) -> Baseline:
+    """What a version was trained on, as its card in the database has it.
 
     Raises:
         NotFound: the version is not registered.
