@@ -258,6 +258,7 @@ d.e_f-g==5.0.post1 \\
 def test_packages_are_compared_with_the_lock():
     right = {"a": "1.0", "b": "3.0", "d.e_f-g": "5.0.post1"}
     assert differences(LOCK, right.get) == []
+    assert differences(LOCK, {**right, "a": "v1.0"}.get) == []
     assert differences(LOCK, {**right, "a": "1.1"}.get) == ["a is 1.1, not 1.0"]
     assert differences(LOCK, {**right, "c": "4.1"}.get) == ["c is 4.1, not 4.0"]
     assert differences(LOCK, {**right, "b": "4"}.get) == ["b is 4, not 2.0 or 3.0"]

@@ -128,7 +128,8 @@ def differences(lock: str, installed: Callable[[str], str | None]) -> list[str]:
             conditional.add(line[1])
     strange = []
     for name, versions in locked.items():
-        have = installed(name)
+        # A version may be written with a v before it, and be the same.
+        have = (installed(name) or "").removeprefix("v") or None
         if have is None and name not in conditional:
             strange.append(f"{name} is missing")
         elif have is not None and have not in versions:
