@@ -14,7 +14,8 @@ from importlib import metadata
 from pathlib import Path
 
 from jobchurn import wiring
-from jobchurn.errors import DatabaseOutdated, JobchurnError
+from jobchurn.errors import BaselineUnusable, DatabaseOutdated, JobchurnError
+from jobchurn.flow.watch import baseline_of
 from jobchurn.postgres import EmbeddedPostgres, find_binaries
 from jobchurn.postgres.binaries import version_of
 from jobchurn.settings import Settings
@@ -207,8 +208,8 @@ def _database(settings: Settings) -> Iterator[Finding]:
         return
     store = Store.connect(url, wiring.contract())
     try:
-        champion = store.models.champion()
         missing = store.missing()
+        model = _model(store)
     except DatabaseOutdated as error:
         yield Finding("database", Level.WARN, error.message, error.cure)
         return
@@ -218,10 +219,19 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", Level.WARN, "; ".join(missing), "Run `jobchurn db migrate`.")
     else:
         yield Finding("database", Level.OK, "it answers, and its tables are those of this version")
+    yield model
+
+
+def _model(store: Store) -> Finding:
+    champion = store.models.champion()
     if champion is None:
-        yield Finding("model", Level.WARN, "there is no champion", "Run `jobchurn train`.")
-    else:
-        yield Finding("model", Level.OK, f"the champion is {champion}")
+        return Finding("model", Level.WARN, "there is no champion", "Run `jobchurn train`.")
+    try:
+        baseline_of(store, champion)
+    except BaselineUnusable as error:
+        blind = f"the champion is {champion}, whose drift cannot be measured: {error.message}"
+        return Finding("model", Level.WARN, blind, error.cure)
+    return Finding("model", Level.OK, f"the champion is {champion}")
 
 
 def _running_database(settings: Settings) -> str | None:

@@ -40,7 +40,7 @@ def drift(
     Window after window of ``DRIFT_WINDOW_ROWS`` rows is sent: quiet ones, which also fill up the
     window that others have begun; shifted ones, of which the second in a row pages; quiet ones.
     """
-    baseline = baseline_of(services, services.registry.champion().version)
+    baseline = baseline_of(services.store, services.registry.champion().version)
     shift = shift_of(services.contract, baseline["columns"], feature, strength, blank=blank)
     draw, origin = source_of(services)
     chance = Random(time.time_ns())  # noqa: S311

@@ -8,7 +8,13 @@ them; ``watch`` does all of it, as the monitoring DAG does.
 
 from jobchurn.flow.watch.round import Report, forget, watch
 from jobchurn.flow.watch.rules import Evaluation, evaluate_rules
-from jobchurn.flow.watch.windows import JudgedWindow, Measured, Unjudged, measure_drift
+from jobchurn.flow.watch.windows import (
+    JudgedWindow,
+    Measured,
+    Unjudged,
+    baseline_of,
+    measure_drift,
+)
 
 __all__ = [
     "Evaluation",
@@ -16,6 +22,7 @@ __all__ = [
     "Measured",
     "Report",
     "Unjudged",
+    "baseline_of",
     "evaluate_rules",
     "forget",
     "measure_drift",

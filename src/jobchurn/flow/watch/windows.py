@@ -11,6 +11,7 @@ from jobchurn import drift
 from jobchurn.drift import Baseline, Decision, FeatureDrift
 from jobchurn.errors import BaselineUnusable, NotFound
 from jobchurn.flow.services import Services
+from jobchurn.store import Store
 from jobchurn.store.drift import Window
 
 
@@ -82,7 +83,7 @@ def measure_drift(services: Services, now: datetime | None = None) -> Measured:
     measured = Measured()
     for source, version in services.store.drift.sources():
         try:
-            baseline = baseline_of(services, version)
+            baseline = baseline_of(services.store, version)
         except (NotFound, BaselineUnusable) as error:
             measured.unjudged.append(Unjudged(source, version, str(error)))
             continue
@@ -96,16 +97,16 @@ def measure_drift(services: Services, now: datetime | None = None) -> Measured:
     return measured
 
 
-def baseline_of(services: Services, version: str) -> Baseline:
+def baseline_of(store: Store, version: str) -> Baseline:
     """What a version was trained on, as its card in the database has it.
 
     Raises:
         NotFound: the version is not registered.
         BaselineUnusable: its card does not say enough.
     """
-    card = services.store.models.get(version).card
+    card = store.models.get(version).card
     baseline = cast("Baseline", card.get("baseline") or {})
-    drift.compare(baseline, services.contract, {}, ())  # finds out, before any row is read
+    drift.compare(baseline, store.contract, {}, ())  # finds out, before any row is read
     return baseline
 
 
