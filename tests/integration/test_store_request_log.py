@@ -84,3 +84,12 @@ def test_what_is_older_is_forgotten(store, connection):
     assert store.request_log.forget(NOON - timedelta(seconds=2)) == 2
     assert len(kept(connection)) == 3
     assert store.request_log.forget(NOON - timedelta(seconds=2)) == 0
+
+
+def test_much_that_is_older_is_forgotten_piece_by_piece(store, connection, monkeypatch):
+    monkeypatch.setattr("jobchurn.store.request_log._PIECE", 2)
+    store.request_log.write([entry(at=NOON - timedelta(seconds=n)) for n in range(8)])
+    assert store.request_log.forget(NOON - timedelta(seconds=2)) == 5
+    assert [row["at"] for row in kept(connection)] == [
+        NOON - timedelta(seconds=n) for n in range(3)
+    ]

@@ -14,6 +14,9 @@ from jobchurn.store.engine import transaction
 from jobchurn.store.names import encoded
 from jobchurn.store.tables import Tables
 
+_PIECE = 50_000
+"""How many entries are removed in one transaction."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogEntry:
@@ -71,6 +74,16 @@ class RequestLog:
             )
 
     def forget(self, before: datetime) -> int:
-        """Remove the entries of before a moment; how many there were."""
-        with transaction(self._engine) as connection:
-            return connection.execute(sa.delete(self._log).where(self._log.c.at < before)).rowcount
+        """Remove the entries of before a moment; how many there were.
+
+        Piece by piece: after weeks in which nobody forgot anything, all at once would take longer
+        than a statement may, again and again.
+        """
+        log, forgotten = self._log, 0
+        oldest = sa.select(log.c.id).where(log.c.at < before).order_by(log.c.at).limit(_PIECE)
+        while True:
+            with transaction(self._engine) as connection:
+                gone = connection.execute(sa.delete(log).where(log.c.id.in_(oldest))).rowcount
+            forgotten += gone
+            if gone < _PIECE:
+                return forgotten
