@@ -126,7 +126,8 @@ def alerts() -> tuple[Panel, ...]:
             kind=PanelKind.TABLE,
             title="Alert deliveries",
             description="Alerts of the time range, the latest first, through which channel, and "
-            "how long they took to be delivered. Skipped: no channel is set up.",
+            "how long they took to be delivered. Failed: tried again, ten times at most. Without "
+            "any channel there are none.",
             sql=written("""
                 SELECT created_at AS created, title, channel, status, attempts,
                   extract(epoch FROM delivered_at - created_at)::float8 AS took,
