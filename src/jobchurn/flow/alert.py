@@ -68,7 +68,8 @@ def retry_alerts(services: Services, now: datetime | None = None) -> list[Delive
     """Send what was not delivered yet, each alert after a wait that doubles from try to try.
 
     What was never tried is due at once. What there is to say of one rule is said in the order in
-    which it happened: nobody is told that something is over before that it began.
+    which it happened: nobody is told that something is over before that it began, save by a channel
+    that was away for so long that the beginning was given up.
 
     Returns:
         how each delivery that was due fared.
