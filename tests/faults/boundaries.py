@@ -138,10 +138,12 @@ class Watch:
         """A boundary is about to be crossed; what is returned is called once it is."""
         self.trace.append(what)
         death = self._death
-        here = death is not None and death.number == len(self.trace)
-        if here and not death.after:
-            self.die()
-        return self.die if here else _live_on
+        if death is None or death.number != len(self.trace):
+            return _live_on
+        if death.after:
+            return self.die
+        self.die()
+        return _live_on  # it was a sleep
 
     def die(self) -> None:
         """Die, at once, or fall asleep."""

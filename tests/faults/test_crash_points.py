@@ -13,7 +13,7 @@ from faults.boundaries import Death
 from faults.crashes import singles, spread
 from faults.promises import broken_promises
 
-SHORT = 6
+SHORT = 5
 """How many deaths of each kind the short form tries."""
 
 PAIRS = int(os.environ.get("TORTURE_PAIRS", "600"))

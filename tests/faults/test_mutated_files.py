@@ -192,7 +192,7 @@ def treat(seeds, folder, contract, *, suite_for_each=1):
 
 
 def test_damaged_files_are_all_accounted_for(tmp_path, contract):
-    wrong, outcomes, _, _ = treat(range(200), tmp_path, contract, suite_for_each=6)
+    wrong, outcomes, _, _ = treat(range(200), tmp_path, contract, suite_for_each=12)
     assert wrong == {}
     assert set(outcomes) == {"refused", "good", "mixed", "bad"}
 

@@ -427,14 +427,20 @@ def test_a_raw_file_of_a_run_that_no_database_knows_is_not_swept_away(house):
     assert (run.file, run.rows_valid) == ("20261124T073000-3f9a2c.csv", 2)
 
 
-def test_a_late_worker_that_finds_its_file_gone_lets_it_be(house, monkeypatch):
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_late_worker_that_finds_its_file_gone_lets_it_be(house, monkeypatch, number):
     write_raw(house, "a.csv", good_lines(2, seed=1))
     write_raw(house, "b.csv", good_lines(2, seed=2))
     short = house.settings.model_copy(update={"lease_seconds": 0.05})
     sleeper = dataclasses.replace(house, settings=short)
     move = files.move
+    moves = []
 
     def late_move(source, destination):
+        moves.append(source)
+        if len(moves) < number:
+            move(source, destination)
+            return
         monkeypatch.setattr(files, "move", move)
         time.sleep(0.1)
         assert len(list(ingest.ingest_all(house, trigger="dag"))) == 2

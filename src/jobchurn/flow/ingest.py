@@ -388,7 +388,11 @@ def _sheet(services: Services, claim: Claim) -> files.Sheet:
 def _secure(services: Services, claim: Claim) -> bool:
     """Have a claimed file in the run's work folder; whether this worker has it, and as claimed."""
     try:
-        return _moved(services, claim)
+        try:
+            return _moved(services, claim)
+        except FileNotFoundError:
+            services.store.arrivals.check(claim)  # what is missing may have been tidied up
+            raise
     except LeaseLost:
         return False  # another worker was faster
 
