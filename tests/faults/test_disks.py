@@ -110,13 +110,8 @@ def test_a_disk_that_is_full_sooner_or_later_loses_nothing(mounted, free):
     assert fill_and_make_good(mounted, free) == []
 
 
-@pytest.mark.parametrize(
-    "trouble",
-    [
-        pytest.param("Read-only file system", marks=pytest.mark.torture),
-        "No space left on device",
-    ],
-)
+@pytest.mark.torture
+@pytest.mark.parametrize("trouble", ["Read-only file system", "No space left on device"])
 def test_a_person_is_told_what_is_wrong_with_the_disk(mounted, trouble):
     one = mounted.deliver()
     ballast = filled_up_to(mounted, 0)
