@@ -115,15 +115,22 @@ def test_a_rule_that_cannot_be_evaluated_is_named_and_ends_with_one(jobchurn, da
     assert all(rule["value"] is None for rule in broken)
 
 
+HEARING = """
+import signal
+from jobchurn.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+"""The command line; a program in the background of a script is born deaf to interrupts."""
+
+
 def test_watching_goes_on_until_it_is_interrupted(house):
     process = subprocess.Popen(
-        [sys.executable, "-m", "jobchurn.cli", "watch", "--every", "1", "--json"],
+        [sys.executable, "-c", HEARING, "watch", "--every", "1", "--json"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONUNBUFFERED": "1"},
-        # A program in the background of a script is born deaf to it.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     rounds = [json.loads(process.stdout.readline()) for _ in range(2)]
     process.send_signal(signal.SIGINT)
