@@ -28,6 +28,7 @@ def show_alarms(panel: Panel) -> None:
     rules = panel.records
     firing = [rule for rule in rules if rule["state"] == "firing"]
     others = [rule for rule in rules if rule["state"] == "pending"]
+    failed = [rule for rule in rules if rule["error"]]
     asked = max(moment_of(rule["last asked"]) for rule in rules)
     when = f"The rules were last asked on {asked:%d %b at %H:%M} (UTC)"
     is_stale = datetime.now(UTC) - asked > _STALE
@@ -46,7 +47,10 @@ def show_alarms(panel: Panel) -> None:
     if others:
         names = "; ".join(_named(rule) for rule in others)
         st.warning(f"**About to fire:** {names}.", icon=":material/notifications:")
-    if not firing and not others and not is_stale:
+    if failed:
+        names = "; ".join(f"{_named(rule)}: {escaped(rule['error'])}" for rule in failed)
+        st.warning(f"**Could not be asked:** {names}", icon=":material/help:")
+    if not firing and not others and not failed and not is_stale:
         st.success(
             f"**All is well:** none of {counted(len(rules), 'alert rule')} fires. {when}.",
             icon=":material/check_circle:",

@@ -140,7 +140,10 @@ def test_without_a_channel_the_alarm_is_seen_and_nobody_told(house):
     finding = lab.drift(house, said.append, feature="training_hours", strength=1.0, ripe_seconds=0)
     assert finding.as_expected
     assert any("Nobody is told" in line for line in said)
-    assert house.store.alerts.latest() == []
+    kept = house.store.alerts.latest()
+    assert [(alert.channel, alert.status) for alert in kept] == [("nobody", "skipped")] * 2
+    assert [alert.title.partition(":")[0] for alert in kept] == ["Over", "Critical"]
+    assert house.store.alerts.pending() == []
 
 
 def test_files_that_another_worker_takes_are_waited_for(laboratory, monkeypatch):

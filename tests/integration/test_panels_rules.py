@@ -285,12 +285,12 @@ def test_alerts_undelivered_fires_after_five_minutes(store, past):
     ("fields", "fired"),
     [
         ({"status": "failed", "attempts": 9}, True),
-        ({"status": "failed", "attempts": 10}, False),
+        ({"status": "failed", "attempts": 10}, True),
         ({"status": "delivered", "attempts": 1}, False),
         ({"status": "skipped"}, False),
     ],
 )
-def test_alerts_undelivered_is_about_those_that_are_still_to_be_delivered(
+def test_alerts_undelivered_is_about_those_that_were_to_be_delivered_and_were_not(
     fields, fired, store, past
 ):
     past.alert(10, **fields)

@@ -187,11 +187,27 @@ def test_what_ingestion_tells_itself_only_keeps_its_state(evaluated):
     assert services.store.alert_states.alerts == []
 
 
-def test_without_channels_states_are_kept_and_nothing_is_recorded(evaluated):
+def test_without_channels_nobody_is_told_and_what_there_was_to_say_is_kept_once(evaluated):
     services = house({"a": value(9)}, channels=())
-    [said] = evaluated(services, asking("a"))
-    assert (said.state, said.news) == ("firing", None)
-    assert services.store.alert_states.alerts == []
+    for number, state in ((9, "firing"), (9, "firing"), (1, "ok"), (1, "ok")):
+        services.store.panels.answers["a"] = value(number)
+        [said] = evaluated(services, asking("a"))
+        assert (said.state, said.news) == (state, None)
+    assert services.store.alert_states.kept["a"].told_at is None
+    kept = services.store.alert_states.alerts
+    assert [(a.channel, a.status) for a in kept] == [("nobody", "skipped")] * 2
+    assert [RuleAlert.from_body(a.body).news for a in kept] == [News.FIRED, News.OVER]
+
+
+def test_who_can_be_told_later_is_told_then_although_it_was_kept_before(evaluated):
+    states = States()
+    evaluated(house({"a": value(9)}, channels=(), states=states), asking("a"))
+    [said] = evaluated(house({"a": value(9)}, channels=("teams",), states=states), asking("a"))
+    assert said.news is News.FIRED
+    assert [(a.channel, a.status) for a in states.alerts] == [
+        ("nobody", "skipped"),
+        ("teams", "pending"),
+    ]
 
 
 def test_an_all_clear_goes_to_those_who_were_told(evaluated):

@@ -77,12 +77,17 @@ def test_a_rule_that_has_to_hold_for_long_is_pending_first():
 
 
 def test_a_pending_rule_waits_for_its_time_and_then_fires_since_it_first_held():
-    early = stepped(state("pending"), 3.0, minutes=4.9, pending_seconds=300)
+    early = stepped(state("pending"), 3.0, minutes=4.4, pending_seconds=300)
     assert (early.state.state, early.state.since, early.news) == ("pending", START, None)
     late = stepped(early.state, 3.0, minutes=5, pending_seconds=300)
     assert (late.state.state, late.news) == ("firing", News.FIRED)
     assert late.state.since == START + timedelta(minutes=5)
     assert late.since == START
+
+
+def test_a_watcher_that_comes_seconds_too_early_need_not_come_again():
+    taken = stepped(state("pending"), 3.0, minutes=4.9, pending_seconds=300)
+    assert (taken.state.state, taken.news) == ("firing", News.FIRED)
 
 
 def test_a_pending_rule_that_no_longer_holds_was_nothing():

@@ -252,6 +252,14 @@ def test_a_rule_about_to_fire_is_told_and_is_no_alarm_yet(api, monkeypatch):
     assert not app.success
 
 
+def test_a_rule_that_cannot_be_asked_is_no_good_news(api, monkeypatch):
+    [first, *rest] = fake_panels.rules()["rows"]
+    app = rules_shown(monkeypatch, [[*first[:5], "The database is *away*."], *rest])
+    assert "Could not be asked" in app.warning[0].value
+    assert r"The database is \*away\*" in app.warning[0].value
+    assert not app.success
+
+
 def test_rules_that_nobody_asks_are_no_good_news(api, monkeypatch):
     long_ago = "2026-01-01T00:00:00+00:00"
     rows = [[*row[:3], long_ago, long_ago, None] for row in fake_panels.rules()["rows"]]

@@ -29,7 +29,7 @@ DECIDED = (
 _UNSEEN = (Threshold(None, Colour.GOOD), Threshold(0.05, Colour.WARN))
 _NO_WINDOW = (
     "No window of predictions was judged in this time range: it takes 500 predictions, or 100 that "
-    "wait for an hour, and `jobchurn watch`."
+    "wait for an hour, and `jobchurn watch`. It also says where a model is too old to be compared."
 )
 _LATEST = written(f"""
     SELECT DISTINCT ON (source) id, source, last_at, rows, unseen

@@ -28,5 +28,5 @@ ALERTS = Annotation(
         ORDER BY 1
     """),
 )
-"""When people were told of a rule that fires, or that it is over; files have alerts of their own,
-which would hide these."""
+"""When people were told of a rule that fires, or that it is over, or would have been; files have
+alerts of their own, which would hide these."""

@@ -126,8 +126,8 @@ def alerts() -> tuple[Panel, ...]:
             kind=PanelKind.TABLE,
             title="Alert deliveries",
             description="Alerts of the time range, the latest first, through which channel, and "
-            "how long they took to be delivered. Failed: tried again, ten times at most. Without "
-            "any channel there are none.",
+            "how long they took to be delivered. Failed: tried again, ten times at most. "
+            "Skipped: there is no channel, so nobody was told.",
             sql=written("""
                 SELECT created_at AS created, title, channel, status, attempts,
                   extract(epoch FROM delivered_at - created_at)::float8 AS took,

@@ -132,5 +132,4 @@ def _undelivered() -> str:
         WHERE $__timeFilter(created_at)
           AND created_at < {TO} - interval '5 minutes'
           AND status IN ('pending', 'failed')
-          AND attempts < 10
     """)

@@ -52,6 +52,7 @@ class NewAlert:
     title: str
     body: Mapping[str, Any]
     channel: str
+    status: str = "pending"
 
 
 Decide: TypeAlias = Callable[[AlertState | None, datetime], tuple[AlertState, Sequence[NewAlert]]]
@@ -80,7 +81,7 @@ class AlertStates:
         ``decide`` raises is raised, and nothing is changed.
 
         Returns:
-            The alerts that were recorded, to be delivered.
+            The alerts that were recorded.
         """
         with transaction(self._engine) as connection:
             # A rule that is evaluated for the first time has no row yet that could be locked.
@@ -117,6 +118,7 @@ class AlertStates:
             title=alert.title,
             body=alert.body,
             channel=alert.channel,
+            status=alert.status,
         )
         return alert_of(connection.execute(statement).one())
 

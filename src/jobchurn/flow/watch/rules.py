@@ -12,12 +12,15 @@ from jobchurn import panels
 from jobchurn.errors import JobchurnError
 from jobchurn.flow.alert import OF_RULE
 from jobchurn.flow.services import Services
-from jobchurn.flow.watch.state import Step, step, unchanged
+from jobchurn.flow.watch.state import step, turn, unchanged
 from jobchurn.notify import News, RuleAlert
 from jobchurn.panels import AlertRule, UnusableQuery
 from jobchurn.store.alert_states import AlertState, NewAlert
 
 log = logging.getLogger(__name__)
+
+NOBODY = "nobody"
+"""The channel of alerts that are only kept to be looked at, where there is no other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,8 @@ class _NoValue(JobchurnError):
 def evaluate_rules(services: Services, now: datetime | None = None) -> list[Evaluation]:
     """Evaluate every rule; alerts are recorded, once, together with the states that they tell of.
 
-    A rule that cannot be evaluated keeps its state, and the others go on.
+    Where there is no channel, they are recorded as skipped: nobody is told, and all can see. A rule
+    that cannot be evaluated keeps its state, and the others go on.
 
     Args:
         services: the contract, the database and the channels.
@@ -66,7 +70,7 @@ def _evaluated(services: Services, rule: AlertRule, now: datetime | None) -> Eva
         # The number is read while the rule is held, so that of two watchers the later one decides
         # by the later number.
         state, message = _decided(services, rule, before, now or present)
-        said[:] = [_evaluation(rule, state, message)]
+        said[:] = [_evaluation(rule, state, message if services.notifier.channels else None)]
         return state, _alerts(services, message) if message else ()
 
     services.store.alert_states.change(rule.name, decide)
@@ -80,15 +84,21 @@ def _decided(
         value = _value(services, rule, moment)
     except (JobchurnError, UnusableQuery) as error:
         return unchanged(rule, before, str(error), moment), None
+    channels = bool(services.notifier.channels)
     taken = step(
         rule,
         before,
         value,
         moment,
         remind=timedelta(minutes=services.settings.remind_minutes),
-        tells=bool(services.notifier.channels) and not rule.told_by_ingestion,
+        tells=channels and not rule.told_by_ingestion,
     )
-    return taken.state, _message(services, rule, taken, value)
+    news = taken.news
+    if not channels and not rule.told_by_ingestion:
+        news = turn(before, taken.state)
+    if news is None:
+        return taken.state, None
+    return taken.state, _message(services, rule, news, taken.state, value, taken.since)
 
 
 def _evaluation(rule: AlertRule, state: AlertState, message: RuleAlert | None) -> Evaluation:
@@ -103,6 +113,7 @@ def _evaluation(rule: AlertRule, state: AlertState, message: RuleAlert | None) -
 
 
 def _alerts(services: Services, message: RuleAlert) -> list[NewAlert]:
+    channels = services.notifier.channels
     return [
         NewAlert(
             kind=OF_RULE,
@@ -110,27 +121,33 @@ def _alerts(services: Services, message: RuleAlert) -> list[NewAlert]:
             title=message.headline,
             body=message.to_body(),
             channel=channel,
+            status="pending" if channels else "skipped",
         )
-        for channel in services.notifier.channels
+        for channel in channels or (NOBODY,)
     ]
 
 
-def _message(services: Services, rule: AlertRule, taken: Step, value: float) -> RuleAlert | None:
-    if taken.news is None:
-        return None
-    settings, moment = services.settings, taken.state.evaluated_at
+def _message(
+    services: Services,
+    rule: AlertRule,
+    news: News,
+    state: AlertState,
+    value: float,
+    since: datetime,
+) -> RuleAlert:
+    settings, moment = services.settings, state.evaluated_at
     return RuleAlert(
         rule=rule.name,
         summary=rule.title,
         meaning=rule.description,
         severity=rule.severity,
-        news=taken.news,
+        news=news,
         value=value,
         above=rule.above,
         unit=rule.unit,
-        since=taken.since,
+        since=since,
         at=moment,
-        details=() if taken.news is News.OVER else _details(services, rule, moment),
+        details=() if news is News.OVER else _details(services, rule, moment),
         runbook=f"{settings.runbook_address}/{rule.name}",
         dashboard=f"{settings.grafana_url.rstrip('/')}/d/{rule.dashboard}"
         if settings.grafana_url

@@ -15,6 +15,8 @@ from jobchurn.store.alert_states import AlertState
 
 OK, PENDING, FIRING = "ok", "pending", "firing"
 
+_EARLY = timedelta(seconds=30)
+
 
 class Step(NamedTuple):
     """What one evaluation of a rule comes to.
@@ -70,6 +72,14 @@ def step(
     return Step(state, news, now if old == OK else since)
 
 
+def turn(before: AlertState | None, after: AlertState) -> News | None:
+    """What there would be to say of a step if anybody could be told."""
+    fired, fires = before is not None and before.state == FIRING, after.state == FIRING
+    if fires == fired:
+        return None
+    return News.FIRED if fires else News.OVER
+
+
 def unchanged(rule: AlertRule, before: AlertState | None, error: str, now: datetime) -> AlertState:
     """What is kept of a rule that could not be evaluated: all that was known, and why."""
     known = before or AlertState(
@@ -89,5 +99,8 @@ def _next(rule: AlertRule, old: str, since: datetime, value: float, now: datetim
         return OK
     if old == FIRING:
         return FIRING
-    held = now - since if old == PENDING else timedelta(0)
-    return FIRING if held >= timedelta(seconds=rule.pending_seconds) else PENDING
+    wait = timedelta(seconds=rule.pending_seconds)
+    if old == PENDING:
+        # Watchers come by the minute, but not to the second: a little early is in time.
+        return FIRING if now - since + _EARLY >= wait else PENDING
+    return PENDING if wait else FIRING
