@@ -19,7 +19,8 @@ from jobchurn.api.exports import MOST
 HEAVY = (
     *("airflow", "great_expectations", "lightgbm", "pandas", "sklearn", "streamlit"),
     *("grafana_foundation_sdk", "yaml"),
-    *("opentelemetry", "google.protobuf", "requests"),  # only where traces are asked for
+    # Only where traces are asked for; newer FastAPIs load OpenTelemetry's bare interface.
+    *("opentelemetry.sdk", "google.protobuf", "requests"),
 )
 
 
