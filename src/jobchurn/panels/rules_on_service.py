@@ -117,13 +117,8 @@ def rules_on_service() -> tuple[AlertRule, ...]:
 
 
 def _late() -> str:
-    return written(f"""
-        FROM ingestion_runs
-        WHERE $__timeFilter(finished_at)
-          AND finished_at < {TO} - interval '10 minutes'
-          AND {freshness.WAITED}
-          AND {freshness.NOT_PREDICTED}
-    """)
+    late = freshness.waiting_too_long(TO)
+    return f"FROM ingestion_runs\nWHERE $__timeFilter(finished_at) AND {late}"
 
 
 def _undelivered() -> str:
