@@ -15,7 +15,10 @@ from jobchurn.panels import (
     expand,
     rules_of,
 )
+from jobchurn.panels.drift import DECISIONS
+from jobchurn.panels.ingestion import BAD_SHARE
 from jobchurn.panels.sql import identifier, literal, written
+from jobchurn.settings import Settings
 from toy import TOY
 
 OUTCOME = Column(
@@ -374,3 +377,17 @@ def test_a_part_is_indented_as_the_line_that_stands_for_it():
 
 def test_a_part_stands_for_a_whole_line_only():
     assert written("SELECT <part>", part="a") == "SELECT <part>"
+
+
+def test_what_panels_say_of_settings_is_what_the_settings_are_by_default():
+    default = {name: field.default for name, field in Settings.model_fields.items()}
+    assert [threshold.at for threshold in BAD_SHARE] == [
+        None,
+        default["bad_ratio_medium"],
+        default["bad_ratio_high"],
+    ]
+    _, predictions, _ = dashboards_of(JOB_CHANGE)
+    drift = next(panel for panel in predictions.panels if panel.id == DECISIONS)
+    assert f"{default['drift_window_rows']} predictions" in drift.empty
+    assert default["drift_wait_minutes"] == 60
+    assert "wait for an hour" in drift.empty
