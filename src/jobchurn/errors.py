@@ -90,6 +90,27 @@ class NotFound(JobchurnError):
     exit_code = 2
 
 
+class Unauthenticated(JobchurnError):
+    """The request carries no key that is valid here."""
+
+    status = 401
+    exit_code = 3
+
+
+class Forbidden(JobchurnError):
+    """The key is not for this."""
+
+    status = 403
+    exit_code = 3
+
+
+class TooManyRequests(JobchurnError):
+    """The key has used up its requests for now."""
+
+    status = 429
+    exit_code = 3
+
+
 class Overloaded(JobchurnError):
     """More is asked than can be served at once."""
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, text
+from sqlalchemy.dialects import postgresql
 from sqlalchemy.dialects.postgresql import JSONB
 
 from jobchurn.contract import Contract, Value
@@ -40,6 +41,8 @@ class Tables:
     drift_metrics: Table
     request_log: Table
     job_runs: Table
+    api_keys: Table
+    redactions: Table
 
 
 def tables_of(contract: Contract) -> Tables:
@@ -65,6 +68,8 @@ def tables_of(contract: Contract) -> Tables:
         drift_metrics=_drift_metrics(metadata),
         request_log=_request_log(metadata),
         job_runs=_job_runs(metadata),
+        api_keys=_api_keys(metadata),
+        redactions=_redactions(metadata),
     )
 
 
@@ -400,4 +405,46 @@ def _job_runs(metadata: MetaData) -> Table:
         sa.UniqueConstraint("job", "run", name="job_runs_job_run_key"),
         sa.CheckConstraint("outcome IN ('success', 'quiet', 'failed')", name="job_runs_outcome"),
         Index("job_runs_finished_at", "finished_at"),
+    )
+
+
+def _api_keys(metadata: MetaData) -> Table:
+    return Table(
+        "api_keys",
+        metadata,
+        # The public part of the key: it names the key in listings, logs and metrics.
+        Column("id", sa.Text, primary_key=True),
+        Column("name", sa.Text, nullable=False),
+        Column("scopes", postgresql.ARRAY(sa.Text), nullable=False),
+        # Of the secret part, which is random and long: a slow hash would add nothing.
+        Column("secret_sha256", sa.LargeBinary, nullable=False),
+        # Null: the setting's.
+        Column("requests_per_minute", sa.Integer),
+        Column("created_at", _MOMENT, nullable=False),
+        Column("expires_at", _MOMENT),
+        Column("revoked_at", _MOMENT),
+        # To the hour, so that a request need not write.
+        Column("last_used_at", _MOMENT),
+        sa.CheckConstraint("length(secret_sha256) = 32", name="api_keys_secret_sha256"),
+        sa.CheckConstraint("cardinality(scopes) > 0", name="api_keys_scopes"),
+        sa.CheckConstraint("requests_per_minute > 0", name="api_keys_requests_per_minute"),
+        # A name may be used again once its key is revoked.
+        Index("api_keys_name", "name", unique=True, postgresql_where=text("revoked_at IS NULL")),
+    )
+
+
+def _redactions(metadata: MetaData) -> Table:
+    return Table(
+        "redactions",
+        metadata,
+        Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+        Column("at", _MOMENT, nullable=False),
+        # Null for files that belong to no run, as the training data.
+        Column("run_id", sa.Text, ForeignKey("arrivals.run_id")),
+        # Which file was rewritten, in the home; null: rows of the database.
+        Column("file", sa.Text),
+        # Of the file before and after; the ledger's hashes stay those of what had arrived.
+        Column("sha256_before", sa.Text),
+        Column("sha256_after", sa.Text),
+        Column("rows", sa.BigInteger, nullable=False),
     )
