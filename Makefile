@@ -1,7 +1,7 @@
 # Thin: each target is one command. `make` alone lists them.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test check bench torture docs e2e stop reset lock
+.PHONY: help setup run test check bench torture audit sbom docs e2e stop reset lock
 
 BIN := .venv/bin
 
@@ -33,8 +33,14 @@ bench: setup ## Measure model, built-in data and drift on a real data set, JOBCH
 	$(BIN)/python benchmarks/request_log.py
 	$(BIN)/python benchmarks/panel_queries.py
 
-torture: setup ## Kill, damage and starve it at full length; slow.
-	$(BIN)/python -m pytest -m torture tests/faults
+torture: setup ## Kill, damage, starve and attack it at full length; slow.
+	$(BIN)/python -m pytest -m torture tests/faults tests/security
+
+audit: setup ## Ask whether anything that the locks hold has a known hole (needs the network).
+	$(BIN)/python -m scripts.audit
+
+sbom: setup ## Write the bills of materials into dist/sbom/.
+	$(BIN)/python -m scripts.sbom
 
 docs: setup ## Build the documentation into site/.
 	$(BIN)/zensical build --clean --strict

@@ -34,7 +34,7 @@ _MEANINGS = {
     "drift_metrics": "What the comparison found of each feature of a window, and of the score.",
     "request_log": "How requests to the API were answered, and how fast. In a rush only a sample "
     "is kept, whose `weight` says how many requests each stands for.",
-    "api_keys": "Who may ask the API, and for what. Of a key's secret part only the digest is kept.",
+    "api_keys": "Who may ask the API, and for what. Of a secret only the digest is kept.",
     "redactions": "What was removed because a person asked to be forgotten, or because its time "
     "was over: which file, its SHA-256 before and after, how many rows. Nothing of the person.",
     "job_runs": "How the scheduled jobs ended, and how long they took. `quiet`: there was nothing "
