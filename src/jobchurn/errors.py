@@ -104,6 +104,13 @@ class Forbidden(JobchurnError):
     exit_code = 3
 
 
+class LinkRefused(JobchurnError):
+    """The link opens nothing, or nothing any more."""
+
+    status = 403
+    exit_code = 3
+
+
 class TooManyRequests(JobchurnError):
     """The key has used up its requests for now."""
 

@@ -59,6 +59,19 @@ class Settings(BaseSettings):
         "low", description="From which criticality of a file on an alert is sent."
     )
 
+    webhook_hosts: str = Field(
+        "*.logic.azure.com *.api.powerplatform.com *.webhook.office.com localhost 127.0.0.1 ::1",
+        description="The hosts that alerts may be posted to, separated by blanks or commas; *. at "
+        "the beginning stands for all below. Beyond this machine by https alone.",
+    )
+    link_secret: SecretStr | None = Field(
+        None,
+        description="What signs the links in alerts, 32 characters or more; by default one is "
+        "made and kept in JOBCHURN_HOME.",
+    )
+    link_days: PositiveInt = Field(
+        30, le=3_650, description="For how long the links in alerts open without a key."
+    )
     remind_minutes: PositiveInt = Field(
         240,
         le=525_600,

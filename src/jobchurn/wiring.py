@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from jobchurn import postgres
 from jobchurn.contract import JOB_CHANGE, Contract
 from jobchurn.files import Folders
 from jobchurn.flow.services import Services
+from jobchurn.links import Links, secret_in
 from jobchurn.notify import Notifier, senders_of
 from jobchurn.policy import Criticality, DecisionPolicy
 from jobchurn.registry import Registry
 from jobchurn.settings import Settings, read_settings
 from jobchurn.store import Store
+
+LINK_SECRET = Path("secrets", "links.key")
+"""Where the secret of links lies in a home, if the settings give none."""
 
 
 def contract() -> Contract:
@@ -37,6 +42,18 @@ def notifier(settings: Settings) -> Notifier:
     )
 
 
+def links(settings: Settings) -> Links:
+    """What signs links: by the settings' secret, or one that is kept in the home.
+
+    Raises:
+        InvalidSettings: the secret is too short.
+        OSError: there is none, and none can be kept.
+    """
+    chosen = settings.link_secret
+    secret = chosen.get_secret_value() if chosen else secret_in(settings.home / LINK_SECRET)
+    return Links(secret)
+
+
 def reader_password(settings: Settings) -> str | None:
     """With what the database's reading role may log in, where the settings say so."""
     chosen = settings.grafana_database_password
@@ -56,6 +73,7 @@ def services_at(settings: Settings, database_url: str) -> Services:
         registry=Registry(folders.models, store.models, contract()),
         policy=DecisionPolicy(settings.miss_cost),
         notifier=notifier(settings),
+        links=links(settings),
     )
 
 

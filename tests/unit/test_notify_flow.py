@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from jobchurn.flow.alert import retry_alerts, send_alerts
+from jobchurn.links import Links
 from jobchurn.notify import Alert, Delivery, News, Notifier, RuleAlert, text_of
 from jobchurn.panels import Severity, Unit
 from jobchurn.policy import Criticality
@@ -16,6 +17,7 @@ from jobchurn.settings import Settings
 from jobchurn.store.alerts import Alert as Recorded
 from jobchurn.verdict import Reason, Verdict
 
+LINKS = Links("s" * 32)
 CREATED = datetime(2026, 11, 24, 7, 30, tzinfo=UTC)
 CLAIM = SimpleNamespace(
     run_id="20261124T073000-3f9a2c", name="raw\udcff.csv", started_at=CREATED, duplicate_of=None
@@ -85,7 +87,13 @@ def services_with(*channels, minimum=Criticality.LOW, book=None):
         settings=Settings(api_public_url="https://jobs.example/"),
         store=SimpleNamespace(alerts=book or Book()),
         notifier=Notifier(channels, minimum),
+        links=LINKS,
     )
+
+
+def unsigned(alert):
+    """An alert as it is recorded: two that say the same may be signed at different moments."""
+    return dataclasses.replace(alert, report=alert.report.partition("?")[0])
 
 
 def test_each_channel_is_told_once_and_the_table_knows():
@@ -95,13 +103,47 @@ def test_each_channel_is_told_once_and_the_table_knows():
     send_alerts(services, CLAIM, VERDICT, Criticality.MEDIUM)
     assert [len(teams.sent), len(mail.sent)] == [1, 1]
     (alert,) = teams.sent
-    assert alert.report == "https://jobs.example/reports/20261124T073000-3f9a2c.html"
     assert alert.headline == "Medium: 1 of 4 rows is bad"
     rows = services.store.alerts.rows.values()
     assert [(r.channel, r.status, r.severity, r.title) for r in rows] == [
         ("teams", "delivered", "medium", "Medium: 1 of 4 rows is bad"),
         ("mailto", "delivered", "medium", "Medium: 1 of 4 rows is bad"),
     ]
+
+
+def test_the_link_to_the_report_opens_it_without_a_key_for_as_long_as_the_settings_say():
+    teams = Channel("teams")
+    services = services_with(teams)
+    send_alerts(services, CLAIM, VERDICT, Criticality.MEDIUM)
+    (alert,) = teams.sent
+    base, path = "https://jobs.example", "/reports/20261124T073000-3f9a2c.html"
+    assert alert.report.startswith(f"{base}{path}?")
+    link, sent = alert.report.removeprefix(base), datetime.now(UTC)
+    assert LINKS.opens(link, sent + timedelta(days=29, hours=23)) == (path, "")
+    assert not LINKS.admits(link, sent + timedelta(days=30, seconds=1))
+
+
+def test_what_is_recorded_of_an_alert_opens_nothing():
+    services = services_with(Channel("teams"))
+    send_alerts(services, CLAIM, VERDICT, Criticality.MEDIUM)
+    assert "signature" not in json.dumps(services.store.alerts.rows[1].body)
+
+
+@pytest.mark.parametrize(
+    ("runbook", "signed"),
+    [
+        ("https://jobs.example/runbook/drift", True),
+        ("https://wiki.example/runbook/drift", False),
+        ("https://jobs.example.elsewhere/runbook/drift", False),
+        (None, False),
+    ],
+)
+def test_only_links_to_the_api_are_signed(runbook, signed):
+    book, teams = Book(), Channel("teams")
+    rule_alert(book, News.FIRED, runbook=runbook)
+    retry_alerts(services_with(teams, book=book), CREATED)
+    (alert,) = teams.sent
+    assert ("signature=" in (alert.runbook or "")) == signed
 
 
 @pytest.mark.parametrize("criticality", [Criticality.NONE, Criticality.LOW])
@@ -144,8 +186,8 @@ def test_a_retry_waits_twice_as_long_after_each_try_and_says_the_same():
     ]
     assert retry_alerts(services, CREATED + timedelta(days=1)) == []
     first, *_, last = teams.sent
-    assert last == dataclasses.replace(first, file=r"raw\udcff.csv")
-    assert text_of(last) == text_of(first)
+    assert unsigned(last) == dataclasses.replace(unsigned(first), file=r"raw\udcff.csv")
+    assert text_of(unsigned(last)) == text_of(unsigned(first))
 
 
 def test_an_alert_left_by_a_killed_worker_is_sent_by_the_next():
@@ -200,7 +242,7 @@ def test_alerts_of_other_kinds_are_left_to_others():
     assert retry_alerts(services, CREATED + timedelta(days=1)) == []
 
 
-def rule_alert(book, news, channel="teams"):
+def rule_alert(book, news, channel="teams", runbook=None):
     alert = RuleAlert(
         rule="drift",
         summary="It drifts",
@@ -212,6 +254,7 @@ def rule_alert(book, news, channel="teams"):
         unit=Unit.COUNT,
         since=CREATED,
         at=CREATED,
+        runbook=runbook,
     )
     book.record(
         run_id=f"of no run {len(book.rows)}",

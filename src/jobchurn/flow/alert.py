@@ -8,12 +8,13 @@ that fails ten times is given up, and stays in the table as failed.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from jobchurn.flow.services import Services
-from jobchurn.notify import Alert, Delivery, Message, RuleAlert, alert_of
+from jobchurn.notify import Alert, Delivery, RuleAlert, alert_of
 from jobchurn.policy import Criticality
 from jobchurn.store.alerts import Alert as Recorded
 from jobchurn.store.arrivals import Claim
@@ -22,7 +23,7 @@ from jobchurn.verdict import Verdict
 OF_FILE, OF_RULE = "file", "rule"
 """What an alert is about, as ``store.alerts`` keeps it."""
 
-_MESSAGES: dict[str, Callable[[Mapping[str, Any]], Message]] = {
+_MESSAGES: dict[str, Callable[[Mapping[str, Any]], Alert | RuleAlert]] = {
     OF_FILE: Alert.from_body,
     OF_RULE: RuleAlert.from_body,
 }
@@ -97,11 +98,33 @@ def report_address(services: Services, run_id: str) -> str:
     return f"{services.settings.api_public_address}/reports/{run_id}.html"
 
 
+def _opened(services: Services, message: Alert | RuleAlert) -> Alert | RuleAlert:
+    """The message with links that open without a key; what is recorded has plain addresses.
+
+    Only links to the API are signed: no other place knows what to do with a signature.
+    """
+    base = services.settings.api_public_address
+    until = datetime.now(UTC) + timedelta(days=services.settings.link_days)
+
+    def signed(address: str | None) -> str | None:
+        if address is None or not address.startswith(f"{base}/"):
+            return address
+        return base + services.links.sign(address.removeprefix(base), until)
+
+    match message:
+        case Alert():
+            return dataclasses.replace(message, report=signed(message.report))
+        case RuleAlert():
+            return dataclasses.replace(message, runbook=signed(message.runbook))
+
+
 def _is_due(entry: Recorded, now: datetime) -> bool:
     return not entry.attempts or now >= entry.created_at + _FIRST_WAIT * 2**entry.attempts
 
 
-def _deliver(services: Services, message: Message, alert_ids: Collection[int]) -> list[Delivery]:
+def _deliver(
+    services: Services, message: Alert | RuleAlert, alert_ids: Collection[int]
+) -> list[Delivery]:
     """Send a message through the channels of these alerts, save those that another is sending."""
     with services.store.alerts.held(alert_ids) as held:
         by_channel = {entry.channel: entry.id for entry in held.alerts}
@@ -110,7 +133,9 @@ def _deliver(services: Services, message: Message, alert_ids: Collection[int]) -
             Delivery(channel, ok=False, error="this channel is no longer set up")
             for channel in sorted(unknown)
         ]
-        deliveries += services.notifier.deliver(message, by_channel.keys() - unknown)
+        deliveries += services.notifier.deliver(
+            _opened(services, message), by_channel.keys() - unknown
+        )
         for delivery in deliveries:
             number = by_channel[delivery.channel]
             if delivery.ok:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from dataclasses import dataclass, field
 
 from jobchurn.contract import Contract
 from jobchurn.files import Folders
+from jobchurn.links import Links
 from jobchurn.notify import Notifier
 from jobchurn.policy import DecisionPolicy
 from jobchurn.registry import Registry
@@ -25,6 +27,7 @@ class Services:
         registry: the model versions.
         policy: where a probability becomes a decision.
         notifier: through which channels people are told; by default nobody is.
+        links: opens single things without a key; by default until this process ends.
     """
 
     settings: Settings
@@ -34,3 +37,4 @@ class Services:
     registry: Registry
     policy: DecisionPolicy
     notifier: Notifier = field(default_factory=Notifier)
+    links: Links = field(default_factory=lambda: Links(secrets.token_urlsafe(32)))
