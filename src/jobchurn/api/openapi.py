@@ -12,7 +12,7 @@ from jobchurn.api.envelope import PredictRequest
 from jobchurn.api.problems import Problem
 from jobchurn.api.schema import Schema, example_of, features_of, record_of
 from jobchurn.contract import Contract
-from jobchurn.panels import Variable, dashboards_of
+from jobchurn.panels import Variable, dashboards_of, rules_of
 
 _REF = "#/components/schemas/{model}"
 
@@ -56,6 +56,7 @@ def _document(app: FastAPI, contract: Contract, most_records: int) -> dict[str, 
         schemas[answer]["properties"]["features"]["items"] = {"$ref": _REF.format(model="Features")}
     schemas["PastPrediction"]["properties"]["features"] = {"$ref": _REF.format(model="Features")}
     _add_variables(document, contract)
+    _name_what_there_is(document, contract)
     _forget_fastapis_problems(document)
     return document
 
@@ -80,6 +81,16 @@ def _add_variables(document: dict[str, Any], contract: Contract) -> None:
         }
         for name, where in places.items()
     ]
+
+
+def _name_what_there_is(document: dict[str, Any], contract: Contract) -> None:
+    """Describe what a path can name, where that is known: other names are answered with 404."""
+    for path, names in (
+        ("/panels/{dashboard}", [dashboard.name for dashboard in dashboards_of(contract)]),
+        ("/runbook/{rule}", [rule.name for rule in rules_of(contract)]),
+    ):
+        parameter = document["paths"][path]["get"]["parameters"][0]
+        parameter["schema"] |= {"enum": names}
 
 
 def _forget_fastapis_problems(document: dict[str, Any]) -> None:

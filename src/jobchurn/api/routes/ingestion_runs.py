@@ -6,12 +6,13 @@ from datetime import datetime
 from pathlib import PurePath
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.problems import documented
+from jobchurn.api.repeats import once_each
 from jobchurn.files import printable
 
 router = APIRouter(tags=["ingestion"])
@@ -69,7 +70,24 @@ class IngestionRuns(BaseModel):
     "/ingestion-runs",
     summary="Look at what arrived",
     response_model=IngestionRuns,
-    responses=documented(422, 503),
+    dependencies=[Depends(once_each())],
+    responses={
+        200: {
+            "links": {
+                "NextPage": {
+                    "operationRef": "#/paths/~1ingestion-runs/get",
+                    "parameters": {"cursor": "$response.body#/next"},
+                    "description": "The page after this one.",
+                },
+                "Report": {
+                    "operationRef": "#/paths/~1reports~1{report_name}/get",
+                    "parameters": {"report_name": "{$response.body#/runs/0/run_id}.html"},
+                    "description": "The report of a run, here of the newest.",
+                },
+            }
+        },
+        **documented(422, 503),
+    },
 )
 async def get_ingestion_runs(wanted: Annotated[Wanted, Query()], door: TheDoor) -> Response:
     """The files that were ingested, the newest first."""

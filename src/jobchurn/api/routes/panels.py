@@ -5,15 +5,16 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Depends, Path, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from jobchurn.api import dashboards
-from jobchurn.api.choices import read_choices
+from jobchurn.api.choices import PREFIX, read_choices
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.problems import documented, number_of
+from jobchurn.api.repeats import once_each
 from jobchurn.api.time_range import FORM, time_range
 from jobchurn.contract import shown
 from jobchurn.errors import InvalidRequest, NotFound
@@ -141,7 +142,22 @@ class DashboardAnswer(BaseModel):
     panels: list[PanelAnswer] = Field(description="In reading order.")
 
 
-@router.get("/panels", summary="List the dashboards", response_model=DashboardList)
+@router.get(
+    "/panels",
+    summary="List the dashboards",
+    response_model=DashboardList,
+    responses={
+        200: {
+            "links": {
+                "Dashboard": {
+                    "operationRef": "#/paths/~1panels~1{dashboard}/get",
+                    "parameters": {"dashboard": "$response.body#/dashboards/0/name"},
+                    "description": "What a dashboard shows, here the first.",
+                }
+            }
+        }
+    },
+)
 async def get_dashboards(door: TheDoor) -> Response:
     """What `/panels/{dashboard}` shows, by name."""
     return answered(
@@ -158,6 +174,7 @@ async def get_dashboards(door: TheDoor) -> Response:
     "/panels/{dashboard}",
     summary="Look at a dashboard",
     response_model=DashboardAnswer,
+    dependencies=[Depends(once_each(but=("panel", PREFIX)))],
     responses=documented(404, 422, 503),
 )
 async def get_panels(

@@ -6,13 +6,15 @@ import re
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.requests import Request
 from starlette.responses import Response
 
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.exports import as_csv, as_parquet
 from jobchurn.api.problems import documented
+from jobchurn.api.repeats import once_each
 from jobchurn.errors import InvalidRequest
 from jobchurn.flow.predict import Source, shown_of
 
@@ -81,17 +83,27 @@ class PastPredictions(BaseModel):
     "/past-predictions",
     summary="Look at what was predicted",
     response_model=PastPredictions,
+    dependencies=[Depends(once_each())],
     responses={
         200: {
             "content": {
                 "text/csv": {"schema": {"type": "string"}},
                 "application/vnd.apache.parquet": {"schema": {"type": "string"}},
-            }
+            },
+            "links": {
+                "NextPage": {
+                    "operationRef": "#/paths/~1past-predictions/get",
+                    "parameters": {"cursor": "$response.body#/next"},
+                    "description": "The page after this one, of the same period and source.",
+                }
+            },
         },
         **documented(422, 501, 503),
     },
 )
-async def get_past_predictions(wanted: Annotated[Wanted, Query()], door: TheDoor) -> Response:
+async def get_past_predictions(
+    wanted: Annotated[Wanted, Query()], request: Request, door: TheDoor
+) -> Response:
     """Pages neither repeat nor skip a row, whatever is predicted meanwhile.
 
     As CSV, a text that a spreadsheet would run as a formula gets an apostrophe before it.
@@ -102,6 +114,11 @@ async def get_past_predictions(wanted: Annotated[Wanted, Query()], door: TheDoor
         )
     if wanted.format == "json":
         return answered(await door.workers.run(_page, door, wanted))
+    if paging := sorted({"limit", "cursor"} & request.query_params.keys()):
+        raise InvalidRequest(
+            f"A file holds everything that is wanted at once: it has no {' and no '.join(paging)}.",
+            f"Leave {' and '.join(paging)} out, or ask for format=json, which comes in pages.",
+        )
     services = door.services
     rows = services.store.predictions.stream(**wanted.period)
     if wanted.format == "csv":

@@ -13,10 +13,13 @@ from starlette.responses import Response
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.envelope import read_request
 from jobchurn.api.problems import ListedFault, documented
+from jobchurn.api.repeats import refuse_repeats
 from jobchurn.api.schema import body_of
 from jobchurn.flow.predict import predict
 
 router = APIRouter(tags=["predictions"])
+
+_KEY = "idempotency-key"
 
 Key = Annotated[
     str | None,
@@ -77,6 +80,7 @@ async def post_predict(request: Request, door: TheDoor, key: Key = None) -> Resp
     One refused record refuses the whole request, and nothing of it is stored, unless it is
     `partial`. An optional field may be absent or null.
     """
+    refuse_repeats(_KEY for _ in request.headers.getlist(_KEY))
     async with door.bodies.read(request) as body:
         return await door.workers.run(_predict, door, request, body, key)
 

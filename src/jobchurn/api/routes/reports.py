@@ -7,14 +7,16 @@ import os
 import re
 import stat
 from pathlib import Path
+from typing import Annotated
 
 from fastapi import APIRouter
+from fastapi import Path as InPath
 from starlette.responses import Response
 
 from jobchurn.api.door import TheDoor
 from jobchurn.api.problems import documented
 from jobchurn.contract import shown
-from jobchurn.errors import NotFound
+from jobchurn.errors import NotFound, NotReady
 
 router = APIRouter(tags=["ingestion"])
 
@@ -33,7 +35,16 @@ _POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:
         **documented(404, 503),
     },
 )
-async def get_report(report_name: str, door: TheDoor) -> Response:
+async def get_report(
+    report_name: Annotated[
+        str,
+        InPath(
+            description="The run's id and `.html`.",
+            json_schema_extra={"pattern": f"^{_NAME.pattern}$"},
+        ),
+    ],
+    door: TheDoor,
+) -> Response:
     """The report that checking a file left, under the run's id: `RUN.html`."""
     page = await door.workers.run(_read, door.services.folders.reports, report_name)
     return Response(
@@ -59,9 +70,13 @@ def _regular(path: Path) -> bytes | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        if error.errno == errno.ELOOP:  # a symbolic link
+        if error.errno in (errno.ELOOP, errno.ENXIO):  # a symbolic link, a socket
             return None
-        raise
+        # To a client it is one cure, whatever the machine says: the service cannot read its own.
+        raise NotReady(
+            f"The report cannot be read: {error.strerror}.",
+            "Let the API's user read the folder of reports.",
+        ) from error
     try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
