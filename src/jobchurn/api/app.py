@@ -26,6 +26,7 @@ from jobchurn.api.routes import (
     reports,
     runbook,
 )
+from jobchurn.api.signed import SignedLinks
 from jobchurn.flow.services import Services
 
 LAST_SECONDS = 1.5
@@ -74,6 +75,7 @@ def create_app(services: Services) -> FastAPI:
         metrics,
     ):
         app.include_router(noun.router)
+    app.add_middleware(SignedLinks, links=services.links)
     app.add_middleware(EveryRequest)
     _watch(app, door)
     answer_with_problems(app)

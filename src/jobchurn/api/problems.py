@@ -123,17 +123,7 @@ def answer_with_problems(app: FastAPI) -> None:
 
     @app.exception_handler(JobchurnError)
     async def foreseen(request: Request, error: JobchurnError) -> Response:
-        if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            log.warning("request %s: %s", number_of(request), error)
-        return problem(
-            request,
-            status=error.status,
-            kind=error.slug,
-            title=error.title,
-            detail=error.message,
-            cure=error.cure,
-            more=error.details,
-        )
+        return answer_foreseen(request, error)
 
     @app.exception_handler(RequestValidationError)
     async def invalid_parameters(request: Request, error: RequestValidationError) -> Response:
@@ -162,6 +152,24 @@ def answer_with_problems(app: FastAPI) -> None:
             cure="GET / lists the endpoints.",
             headers=headers,
         )
+
+
+def answer_foreseen(
+    request: Request, error: JobchurnError, headers: Mapping[str, str] | None = None
+) -> Response:
+    """The answer to a foreseen failure, for layers around the endpoints too."""
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        log.warning("request %s: %s", number_of(request), error)
+    return problem(
+        request,
+        status=error.status,
+        kind=error.slug,
+        title=error.title,
+        detail=error.message,
+        cure=error.cure,
+        more=error.details,
+        headers=headers,
+    )
 
 
 def answer_unforeseen(request: Request) -> Response:
