@@ -9,6 +9,7 @@ from jobchurn.store.job_runs import JobRuns
 from jobchurn.store.models import Models, RegisteredModel
 from jobchurn.store.panels import Frame, Panels
 from jobchurn.store.predictions import GoodFile, PredictedFile, Prediction, Predictions
+from jobchurn.store.redactions import Redaction, Redactions
 from jobchurn.store.request_log import LogEntry, RequestLog
 from jobchurn.store.requests import Batch, Stored
 from jobchurn.store.runs import Issue, Run, Runs
@@ -33,6 +34,8 @@ __all__ = [
     "PredictedFile",
     "Prediction",
     "Predictions",
+    "Redaction",
+    "Redactions",
     "RegisteredModel",
     "RequestLog",
     "Run",

@@ -12,14 +12,16 @@ from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable
 from jobchurn.store import schema
 from jobchurn.store.alert_states import AlertStates
 from jobchurn.store.alerts import Alerts
+from jobchurn.store.api_keys import ApiKeys
 from jobchurn.store.arrivals import Arrivals
 from jobchurn.store.drift import Drift
-from jobchurn.store.engine import engine_of, transaction
+from jobchurn.store.engine import STATEMENT_SECONDS, engine_of, transaction
 from jobchurn.store.job_runs import JobRuns
 from jobchurn.store.models import Models
 from jobchurn.store.panels import Panels
 from jobchurn.store.partitions import make_partitions
 from jobchurn.store.predictions import Predictions
+from jobchurn.store.redactions import Redactions
 from jobchurn.store.request_log import RequestLog
 from jobchurn.store.runs import Runs
 from jobchurn.store.tables import tables_of
@@ -43,7 +45,9 @@ class Store:
         drift: which predictions were compared with training, and what that found.
         request_log: how the API answered.
         job_runs: how the scheduled jobs fared.
+        redactions: what was removed of people, and of what was kept long enough.
         panels: whatever monitoring asks.
+        api_keys: who may ask the API for what.
     """
 
     def __init__(self, engine: Engine, contract: Contract) -> None:
@@ -59,17 +63,25 @@ class Store:
         self.drift = Drift(engine, tables, contract)
         self.request_log = RequestLog(engine, tables)
         self.job_runs = JobRuns(engine, tables)
+        self.redactions = Redactions(engine, tables)
         self.panels = Panels(engine, tables)
+        self.api_keys = ApiKeys(engine, tables)
 
     @classmethod
-    def connect(cls, url: str, contract: Contract) -> Self:
+    def connect(cls, url: str, contract: Contract, *, seconds: float = STATEMENT_SECONDS) -> Self:
         """A store on the database at ``url`` (``postgresql://`` or ``postgres://``).
+
+        Args:
+            url: where.
+            contract: whose columns the predictions have.
+            seconds: how long a query may run; who asks hears of it little later, whatever the
+                database does.
 
         Raises:
             InvalidSettings: the URL cannot be used.
             ContractUnusable: a column of the contract cannot be stored.
         """
-        return cls(engine_of(url), contract)
+        return cls(engine_of(url, seconds=seconds), contract)
 
     def close(self) -> None:
         """Close every connection."""
