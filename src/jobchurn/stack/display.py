@@ -69,7 +69,10 @@ class Display:
 
 
 class Changes:
-    """Tells which changes are news: restarts at once, other states once they have lasted."""
+    """Tells which changes are news: restarts and failures at once, others once they have lasted.
+
+    Whether a service answers flickers on a busy machine; that its program was given up does not.
+    """
 
     def __init__(self, states: Sequence[ServiceState]) -> None:
         self._told = {state.name: state for state in states}
@@ -82,7 +85,7 @@ class Changes:
             told, last = self._told[state.name], self._last[state.name]
             if state.pid is not None and state.pid != told.pid:
                 news.append(f"{state.name} was restarted (pid {state.pid})")
-            elif state.state != told.state and state.state == last.state:
+            elif state.state != told.state and state.state in (last.state, State.FAILED):
                 news.append(f"{state.name} is {state.state}")
             else:
                 continue

@@ -135,10 +135,7 @@ class Keeper:
             while self._lives():
                 self._signals.sleep(WATCH_SECONDS)
                 self._orphans.end(own=self._own())
-                states = self._recorded().states()
-                for news in changes.among(states) if self._lives() else ():
-                    self._display.note(news)
-                self._retry_failed()
+                self._look(changes)
             launches = launches + 1 if time.monotonic() - launched < REST_SECONDS else 1
             self._display.note("supervisord has ended; starting it and the services anew")
             while self._orphans.end():
@@ -218,11 +215,14 @@ class Keeper:
                 if known[program].state not in ALIVE:
                     record.supervisor().start(program)
 
-    def _retry_failed(self) -> None:
-        """Try programs again that supervisor has given up."""
+    def _look(self, changes: Changes) -> None:
+        """Tell what has changed, then try programs again that supervisor has given up."""
         supervisor = self._recorded().supervisor()
         try:
-            for program in supervisor.programs().values():
+            known = supervisor.programs()
+            for news in changes.among(self._recorded().states(known)):
+                self._display.note(news)
+            for program in known.values():
                 if program.state == "FATAL" and time.time() - program.stopped > REST_SECONDS:
                     supervisor.start(program.name)
         except SILENT:
