@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, NoReturn
@@ -25,6 +26,9 @@ DEEPEST = 32
 
 LONGEST_SILENCE = 30.0
 """Seconds after which a client that has stopped sending is given up."""
+
+SLOWEST = 50_000
+"""Bytes a second that a body must come with on average, past its first :data:`LONGEST_SILENCE`."""
 
 _BODIES_AT_ONCE = 4
 """How many bodies of the greatest size are held in memory at once, over all requests."""
@@ -49,7 +53,7 @@ class Bodies:
             UnsupportedMediaType: it is not plain JSON.
             TooLarge: it is larger than one body may be.
             Overloaded: all bodies together would be too large.
-            TooSlow: the client stopped sending.
+            TooSlow: the client stopped sending, or hardly sends.
         """
         _check_form(request)
         declared = request.headers.get("content-length", "")
@@ -58,6 +62,7 @@ class Bodies:
         held = 0
         parts: list[bytes] = []
         arriving = request.stream()
+        begun = time.monotonic()
         try:
             while (part := await _next(arriving)) is not None:
                 held += len(part)
@@ -67,6 +72,11 @@ class Bodies:
                 if self._free < 0:
                     raise Overloaded(
                         "Too many large requests are being read.", "Send it again in a moment."
+                    )
+                if time.monotonic() - begun > LONGEST_SILENCE + held / SLOWEST:
+                    raise TooSlow(
+                        f"The body comes with less than {SLOWEST:,} bytes a second.",
+                        "Send it again, over a faster connection, or in parts.",
                     )
                 parts.append(part)
             body = b"".join(parts)

@@ -20,6 +20,7 @@ import uvicorn
 
 from jobchurn import wiring
 from jobchurn.api.app import create_app
+from jobchurn.api.connections import Connection, look_at, make_room
 from jobchurn.api.door import Door
 from jobchurn.errors import JobchurnError
 from jobchurn.flow.services import Services
@@ -48,6 +49,12 @@ class Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
 
+    async def on_tick(self, counter: int) -> bool:
+        """What the server does ten times a second."""
+        if counter % 10 == 0:
+            look_at(self.server_state.connections, asyncio.get_running_loop().time())
+        return await super().on_tick(counter)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         """Leave in steps on the first signal; on a second one at once."""
         if self._door.leaving:
@@ -68,6 +75,7 @@ class Server(uvicorn.Server):
 
 def serve(services: Services) -> None:
     """Serve the API at the address that the settings give, until a signal asks to end."""
+    make_room()
     app = create_app(services)
     config = uvicorn.Config(
         app,
@@ -76,6 +84,8 @@ def serve(services: Services) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=Connection,
+        ws="none",
         timeout_graceful_shutdown=ANSWERING_SECONDS,
     )
     Server(config, app.state.door).run()
