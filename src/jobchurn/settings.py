@@ -34,6 +34,13 @@ class Settings(BaseSettings):
     postgres_bin: Path | None = Field(
         None, description="The folder of the PostgreSQL programs to use for the embedded database."
     )
+    database_seconds: float = Field(
+        30.0,
+        gt=0,
+        le=3_600,
+        description="How long a query may run, and a little longer how long its answer is waited "
+        "for; then the database counts as away.",
+    )
     postgres_port: Port = Field(5433, description="The embedded PostgreSQL's port.")
 
     api_host: str = Field("127.0.0.1", description="The address on which the API listens.")

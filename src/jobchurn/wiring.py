@@ -64,7 +64,7 @@ def services_at(settings: Settings, database_url: str) -> Services:
     """The services over a database that runs already; the caller closes ``services.store``."""
     folders = Folders(settings.home)
     folders.make()
-    store = Store.connect(database_url, contract())
+    store = Store.connect(database_url, contract(), seconds=settings.database_seconds)
     return Services(
         settings=settings,
         contract=contract(),

@@ -1,5 +1,6 @@
 """The database may be away, slow, or not ours: each is told apart, with its cure."""
 
+import os
 import socket
 import threading
 
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable, InvalidSettings
 from jobchurn.store import Store, engine
-from jobchurn.store.engine import engine_of, transaction
+from jobchurn.store.engine import driver_of, engine_of, transaction
 from store_work import batch_of
 
 
@@ -124,29 +125,75 @@ def test_a_session_has_limits_and_tells_utc(database):
     own.dispose()
     assert shown == {
         "TimeZone": "UTC",
-        "statement_timeout": "1min",
+        "statement_timeout": "30s",
         "lock_timeout": "15s",
         "idle_in_transaction_session_timeout": "2min",
         "application_name": "jobchurn",
     }
 
 
-def test_a_query_that_takes_too_long_is_ended(database, monkeypatch):
-    monkeypatch.setattr(engine, "_SESSION", "SET statement_timeout = '20ms'")
-    own = engine_of(database)
+def test_a_query_that_takes_too_long_is_ended(database):
+    own = engine_of(database, seconds=0.02)
     with pytest.raises(DatabaseUnreachable, match="in time"), transaction(own) as connection:
         connection.execute(sa.text("SELECT pg_sleep(5)"))
     own.dispose()
 
 
 def test_a_lock_that_is_not_given_is_waited_for_no_longer_than_it_may(database, monkeypatch):
-    monkeypatch.setattr(engine, "_SESSION", "SET lock_timeout = '20ms'")
+    monkeypatch.setattr(engine, "LOCK_SECONDS", 0.02)
     own = engine_of(database)
     with transaction(own) as holder:
         holder.execute(sa.text("LOCK TABLE alerts"))
         with pytest.raises(DatabaseUnreachable, match="lock timeout"), transaction(own) as waiter:
             waiter.execute(sa.text("LOCK TABLE alerts"))
     own.dispose()
+
+
+def test_a_transaction_may_have_another_time(database):
+    own = engine_of(database, seconds=0.02)
+    with transaction(own, seconds=0) as connection:
+        connection.execute(sa.text("SELECT pg_sleep(0.1)"))
+        assert driver_of(connection).patience is None
+    with transaction(own, seconds=60) as connection:
+        assert connection.scalar(sa.text("SHOW statement_timeout")) == "1min"
+        assert driver_of(connection).patience == 60 + engine.GRACE_SECONDS
+    with transaction(own) as connection:
+        assert connection.scalar(sa.text("SHOW statement_timeout")) == "20ms"
+        assert driver_of(connection).patience == 0.02 + engine.GRACE_SECONDS
+    own.dispose()
+
+
+def test_a_server_that_goes_silent_is_waited_for_no_longer_than_it_may(database, monkeypatch):
+    monkeypatch.setattr(engine, "GRACE_SECONDS", 0.1)
+    own = engine_of(database, seconds=0.1)
+
+    def ask():
+        with transaction(own) as asked:
+            # A server that does not keep its own time is as good as one that is stopped.
+            asked.execute(sa.text("SET LOCAL statement_timeout = 0"))
+            asked.execute(sa.text("SELECT pg_sleep(60)"))
+
+    with pytest.raises(DatabaseUnreachable, match="no answer within"):
+        ask()
+    with transaction(own) as asked:  # on another connection
+        assert asked.scalar(sa.text("SELECT 1")) == 1
+    own.dispose()
+
+
+def test_an_idle_connection_that_went_silent_is_replaced(database, monkeypatch):
+    monkeypatch.setattr(engine, "WORD_SECONDS", 0.2)
+    own = engine_of(database)
+    with transaction(own) as asked:
+        deaf = driver_of(asked)
+    # Silence from here on: what is sent goes into a socket that nobody reads.
+    here, there = socket.socketpair()
+    os.dup2(here.fileno(), deaf.pgconn.socket)
+    with transaction(own) as asked:
+        assert driver_of(asked) is not deaf
+        assert asked.scalar(sa.text("SELECT 1")) == 1
+    own.dispose()
+    here.close()
+    there.close()
 
 
 def test_too_many_at_once_are_told_so(database):

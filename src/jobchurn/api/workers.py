@@ -12,6 +12,9 @@ from typing import Any, ParamSpec, TypeVar
 
 from jobchurn.errors import Overloaded
 
+WAITING_SECONDS = 30.0
+"""How long a function waits for a thread before whoever asked is told to come again."""
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -39,7 +42,7 @@ class Workers:
         """What ``function`` returns.
 
         Raises:
-            Overloaded: as many are running and waiting as may.
+            Overloaded: as many are running and waiting as may, or no thread became free in time.
         """
         if not self._places.acquire(blocking=False):
             raise Overloaded(
@@ -55,7 +58,7 @@ class Workers:
             raise
         # A request that is given up leaves its thread at work: the place is free when that ends.
         running.add_done_callback(self._end)
-        return await asyncio.wrap_future(running)
+        return await _in_time(running)
 
     def _begin(self, context: contextvars.Context, function: Callable[[], T]) -> T:
         self._count(-1)
@@ -73,3 +76,25 @@ class Workers:
     def stop(self) -> None:
         """Take nothing more on; what runs is left to end, what waits is dropped."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+
+async def _in_time(running: Future[T]) -> T:
+    """What comes of ``running``, if it begins in time."""
+    is_late = False
+
+    def give_up() -> None:
+        nonlocal is_late
+        is_late = running.cancel()  # does nothing once it runs
+
+    alarm = asyncio.get_running_loop().call_later(WAITING_SECONDS, give_up)
+    try:
+        return await asyncio.wrap_future(running)
+    except asyncio.CancelledError:
+        if not is_late:
+            raise
+        raise Overloaded(
+            f"No thread became free within {WAITING_SECONDS:g} seconds.",
+            "Send it again later; a database that does not answer holds all of them.",
+        ) from None
+    finally:
+        alarm.cancel()

@@ -6,12 +6,14 @@ psycopg's and SQLAlchemy's exceptions end here: what an operator can cure leaves
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias, TypeVar, cast
 
 import psycopg
+from psycopg.abc import PQGen
 from sqlalchemy import (
     Connection,
     Engine,
@@ -29,8 +31,17 @@ from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable, InvalidSettin
 
 Driver: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
-STATEMENT_SECONDS = 60
-"""How long a query may run; exports and migrations may take longer."""
+T = TypeVar("T")
+
+STATEMENT_SECONDS = 30.0
+"""How long a query may run where nothing else is said; migrations may take longer."""
+
+GRACE_SECONDS = 5.0
+"""How much longer an answer is waited for: the server ends a query that takes too long, and says
+so, unless it is stopped, or nothing it says gets here any more."""
+
+WORD_SECONDS = 5.0
+"""How long a server may take to say that it is there."""
 
 LOCK_SECONDS = 15
 """How long a query may wait for another one's lock."""
@@ -38,19 +49,13 @@ LOCK_SECONDS = 15
 IDLE_SECONDS = 120
 """How long a transaction may lie idle before the server ends it, so that it blocks nobody."""
 
-_SESSION = f"""
-SET TIME ZONE 'UTC';
-SET statement_timeout = '{STATEMENT_SECONDS}s';
-SET lock_timeout = '{LOCK_SECONDS}s';
-SET idle_in_transaction_session_timeout = '{IDLE_SECONDS}s';
-"""
-
-# Seconds. A server that vanishes without a word is noticed within a minute and a half.
+# Seconds, but for the last. Who waits for an answer does not wait for these.
 _CONNECTING = {
     "connect_timeout": 10,
     "keepalives_idle": 30,
     "keepalives_interval": 10,
     "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
     "application_name": "jobchurn",
 }
 
@@ -67,12 +72,39 @@ _REFUSED = {"25006", "42501"}  # a read-only standby, a user without the right
 _OUTDATED = {"42P01", "42703"}  # undefined table, undefined column
 
 
-def engine_of(url: str, pool_size: int = 8) -> Engine:
+class _Bounded(psycopg.Connection[tuple[Any, ...]]):
+    """A connection that waits for no answer for ever.
+
+    The server's own timeouts hold only for as long as the server runs and is heard. One that is
+    stopped, or cut off without a word, keeps its sockets, and nothing else would ever end the wait.
+
+    Attributes:
+        patience: for how many seconds an answer is waited for; ``None`` for as long as it takes.
+    """
+
+    patience: float | None = WORD_SECONDS
+
+    def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        """As psycopg waits; what was asked last may or may not have been done when this raises."""
+        if timeout is not None or self.patience is None:
+            return super().wait(gen, interval, timeout)
+        begun = time.monotonic()
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is not None or time.monotonic() - begun < self.patience:
+                raise
+            self.close()  # whatever came now would be the answer to an older question
+            raise psycopg.OperationalError(f"no answer within {self.patience:g} s") from None
+
+
+def engine_of(url: str, pool_size: int = 8, seconds: float = STATEMENT_SECONDS) -> Engine:
     """An engine that connects when first used, and again when the database comes back.
 
     Args:
         url: ``postgresql://…`` or ``postgres://…``; libpq's parameters may follow as a query.
         pool_size: how many connections are kept; as many again are opened in a rush.
+        seconds: how long a query may run.
 
     Raises:
         InvalidSettings: the URL cannot be used.
@@ -87,7 +119,25 @@ def engine_of(url: str, pool_size: int = 8) -> Engine:
         pool_timeout=10,
         pool_pre_ping=True,
     )
-    event.listen(engine, "connect", _set_session)
+
+    @event.listens_for(engine, "do_connect")
+    def _connect(_dialect: object, _record: object, words: Any, named: dict[str, Any]) -> _Bounded:
+        return _Bounded.connect(*words, **named)
+
+    @event.listens_for(engine, "connect")
+    def _begin_session(connection: _Bounded, _record: object) -> None:
+        _set_session(connection, seconds)
+
+    # The pool's question whether a connection still lives comes before its check-out.
+    @event.listens_for(engine, "checkout")
+    def _take_time(connection: _Bounded, _record: object, _proxy: object) -> None:
+        connection.patience = seconds + GRACE_SECONDS
+
+    @event.listens_for(engine, "checkin")
+    def _hurry(connection: _Bounded | None, _record: object) -> None:
+        if connection is not None:
+            connection.patience = WORD_SECONDS
+
     return engine
 
 
@@ -103,15 +153,27 @@ def _parsed(url: str) -> URL:
     return parsed.set(drivername="postgresql+psycopg")
 
 
-def _set_session(connection: psycopg.Connection[Any], _record: object) -> None:
+def _set_session(connection: _Bounded, seconds: float) -> None:
     autocommit = connection.autocommit
     connection.autocommit = True  # a SET inside a transaction is undone with it
-    connection.execute(_SESSION)
+    connection.execute(
+        f"""
+        SET TIME ZONE 'UTC';
+        SET statement_timeout = {_milliseconds(seconds)};
+        SET lock_timeout = {_milliseconds(LOCK_SECONDS)};
+        SET idle_in_transaction_session_timeout = {_milliseconds(IDLE_SECONDS)};
+        """.encode()
+    )
     connection.autocommit = autocommit
 
 
+def _milliseconds(seconds: float) -> int:
+    """As a timeout is set; 0 stays 0, which is none."""
+    return max(1, round(1000 * seconds)) if seconds else 0
+
+
 @contextmanager
-def transaction(engine: Engine, *, seconds: int | None = None) -> Iterator[Connection]:
+def transaction(engine: Engine, *, seconds: float | None = None) -> Iterator[Connection]:
     """A transaction: committed at the block's end, rolled back where the block raises.
 
     Args:
@@ -125,7 +187,9 @@ def transaction(engine: Engine, *, seconds: int | None = None) -> Iterator[Conne
     """
     with translated(engine), engine.begin() as connection:
         if seconds is not None:
-            connection.execute(text(f"SET LOCAL statement_timeout = '{int(seconds)}s'"))
+            connection.execute(text(f"SET LOCAL statement_timeout = {_milliseconds(seconds)}"))
+            driver = cast("_Bounded", driver_of(connection))
+            driver.patience = seconds + GRACE_SECONDS if seconds else None
         yield connection
 
 

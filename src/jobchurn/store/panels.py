@@ -66,9 +66,9 @@ class Panels:
             DatabaseUnreachable: it takes too long, or the database does not answer.
         """
         try:
-            with transaction(self._engine) as connection:
+            with transaction(self._engine, seconds=seconds) as connection:
                 driver = driver_of(connection)
-                _become_reader(driver, seconds)
+                _become_reader(driver)
                 frame = _frame(driver, sql, rows)
                 # An older server lets a query make large objects even where it can only read.
                 driver.rollback()
@@ -86,15 +86,14 @@ class Panels:
             ) from error
 
 
-def _become_reader(driver: Driver, seconds: float) -> None:
-    """For this transaction: read only, in the role's name, each statement in its time."""
+def _become_reader(driver: Driver) -> None:
+    """For this transaction: read only, in the role's name."""
     # A path that begins with "$user" would lead another role elsewhere, so it is fixed before.
     try:
         driver.execute(
             f"""
             SET TRANSACTION READ ONLY;
             SELECT set_config('search_path', quote_ident(current_schema()), true);
-            SET LOCAL statement_timeout = {max(1, round(1000 * seconds))};
             SET LOCAL jit = {SETTINGS["jit"]};
             SET LOCAL random_page_cost = {SETTINGS["random_page_cost"]};
             SET LOCAL ROLE {READER};

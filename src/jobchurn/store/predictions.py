@@ -147,7 +147,7 @@ class Predictions:
     ) -> Generator[Prediction, None, None]:
         """All predictions of a period, newest first, fetched in chunks from one snapshot.
 
-        Holds a connection until it is exhausted or closed.
+        Holds a connection until it is exhausted or closed. Each chunk has the time of one query.
 
         Args:
             start: the first day, in UTC.
@@ -156,7 +156,7 @@ class Predictions:
             chunk: how many rows are fetched at once.
         """
         wanted = self._newest_first(self._of(sa.select(self._predictions), start, end, source))
-        with transaction(self._engine, seconds=0) as connection:
+        with transaction(self._engine) as connection:
             # A reader of a long export may be slow, but not for ever.
             connection.execute(
                 sa.text(f"SET LOCAL idle_in_transaction_session_timeout = '{_READER_SECONDS}s'")
