@@ -52,11 +52,11 @@ def _written_in_place() -> None:
 
 
 def _raw_file_removed_before_its_rows_are_published() -> None:
-    from jobchurn.flow import ingest
+    from jobchurn.flow import ingest, work
 
     def publish(services, claim):
         routes = ingest.routes_of(services, claim, ingest.staged_verdict(services, claim))
-        shutil.rmtree(ingest._work(services, claim))
+        shutil.rmtree(work.folder_of(services, claim))
         return services.store.runs.finish(
             claim, *(path and str(path) for path in dataclasses.astuple(routes))
         )

@@ -19,14 +19,13 @@ import logging
 import random
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from jobchurn import files, quality, report
 from jobchurn.errors import DataUnusable, LeaseLost, NotFound
-from jobchurn.flow import alert, lease
+from jobchurn.flow import alert, lease, work
 from jobchurn.flow.services import Services
 from jobchurn.policy import Criticality, criticality_of
 from jobchurn.store.arrivals import Claim
@@ -35,7 +34,7 @@ from jobchurn.verdict import Reason, Verdict
 
 log = logging.getLogger(__name__)
 
-_RAW, _MOVING, _VERDICT, _REPORT = "raw", "raw.moving", "verdict.json", "report.html"
+_VERDICT, _REPORT = "verdict.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -61,7 +60,7 @@ def read_data(
         DataUnusable: ``file`` is no regular file, or of a name that is never opened.
     """
     holder = holder or lease.this_process()
-    _sweep(services)
+    work.sweep(services)
 
     def is_left(other: str) -> bool:
         # What this holder has of an earlier try is its own to go on with.
@@ -70,7 +69,7 @@ def read_data(
     while claim := services.store.arrivals.take_up(
         holder, services.settings.lease_seconds, is_left
     ):
-        if _secure(services, claim):
+        if work.secure(services, claim):
             return claim
     candidates = [_delivered(services, file)] if file else _settled(services)
     random.shuffle(candidates)
@@ -84,7 +83,7 @@ def read_data(
             name = files.printable(path.name)
             log.warning("%s waits: this user has no right to read it (see chmod).", name)
             continue
-        if claim is not None and _secure(services, claim):
+        if claim is not None and work.secure(services, claim):
             return claim
     alert.retry_alerts(services)  # in a quiet moment, so that one comes to those not reached
     return None
@@ -104,7 +103,7 @@ def resume(services: Services, run_id: str, holder: str) -> Claim:
 
 def validate_data(services: Services, claim: Claim) -> Verdict:
     """Judge the file; leave verdict and report in the work folder."""
-    folder = _work(services, claim)
+    folder = work.folder_of(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
         sheet = _sheet(services, claim)
         if sheet.refusal is not None:
@@ -152,7 +151,7 @@ def split_and_save(services: Services, claim: Claim) -> None:
     """Write good rows, bad rows, their reasons and the report; a repeat routes nothing."""
     verdict = staged_verdict(services, claim)
     routes = routes_of(services, claim, verdict)
-    folder = _work(services, claim)
+    folder = work.folder_of(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
         if routes.good or routes.bad:
             sheet = _sheet(services, claim)
@@ -176,7 +175,7 @@ def finish(services: Services, claim: Claim) -> Run:
         DataUnusable: an earlier step has not written what it should have.
     """
     run = _published(services, claim) or _publish(services, claim)
-    _tidy(services, claim.run_id, claim.name, claim.sha256)
+    work.tidy(services, claim.run_id, claim.name, claim.sha256)
     return run
 
 
@@ -209,7 +208,7 @@ def _publish(services: Services, claim: Claim) -> Run:
 
 def ingest(services: Services, claim: Claim) -> Run:
     """Take a claimed arrival through all steps; those that are done already cost little."""
-    if not (_work(services, claim) / _VERDICT).exists():
+    if not (work.folder_of(services, claim) / _VERDICT).exists():
         validate_data(services, claim)
     save_statistics(services, claim)
     send_alerts(services, claim)
@@ -252,7 +251,7 @@ def staged_verdict(services: Services, claim: Claim) -> Verdict:
         DataUnusable: it left none.
         LeaseLost: another worker has taken the run over, and may have tidied up.
     """
-    path = _work(services, claim) / _VERDICT
+    path = work.folder_of(services, claim) / _VERDICT
     try:
         return Verdict.from_json(path.read_text())
     except FileNotFoundError:
@@ -303,10 +302,6 @@ def _reason_lines(verdict: Verdict) -> Iterator[bytes]:
         yield line(files.missing_column(column))
     for reasons in verdict.bad.values():
         yield from map(line, reasons)
-
-
-def _work(services: Services, claim: Claim) -> Path:
-    return services.folders.work / claim.run_id
 
 
 def _settled(services: Services) -> list[Path]:
@@ -373,9 +368,9 @@ def _sheet(services: Services, claim: Claim) -> files.Sheet:
     Raises:
         LeaseLost: so it is; or another worker has the run.
     """
-    sheet = files.cut(_work(services, claim) / _RAW, services.contract)
+    sheet = files.cut(work.raw_of(services, claim), services.contract)
     if sheet.sha256 != claim.sha256:
-        _withdraw(services, claim)
+        work.withdraw(services, claim)
         name = files.printable(claim.name)
         raise LeaseLost(
             f"{name} was written to while it was worked on; it waits as a new arrival.",
@@ -383,82 +378,3 @@ def _sheet(services: Services, claim: Claim) -> files.Sheet:
             "SETTLE_SECONDS to more than the longest pause while they are written.",
         )
     return sheet
-
-
-def _secure(services: Services, claim: Claim) -> bool:
-    """Have a claimed file in the run's work folder; whether this worker has it, and as claimed."""
-    try:
-        try:
-            return _moved(services, claim)
-        except FileNotFoundError:
-            services.store.arrivals.check(claim)  # what is missing may have been tidied up
-            raise
-    except LeaseLost:
-        return False  # another worker was faster
-
-
-def _moved(services: Services, claim: Claim) -> bool:
-    """Move a claimed file into the run's work folder; whether its content is the claimed one.
-
-    A file that was changed or taken away between its hash and the move is not what was claimed:
-    the claim is withdrawn, and what lies there is put back as a new arrival.
-
-    Raises:
-        LeaseLost: another worker has taken the run over.
-    """
-    folder = _work(services, claim)
-    staged = folder / _RAW
-    if staged.exists():
-        return True
-    source = services.folders.raw_data / claim.name
-    files.make_folder(folder)
-    moving = folder / _MOVING
-    if not moving.exists():
-        try:
-            files.move(source, moving)
-        except FileNotFoundError:
-            _withdraw(services, claim)
-            return False
-    if files.sha256_of(moving) != claim.sha256:
-        _withdraw(services, claim)
-        return False
-    files.move(moving, staged)
-    return True
-
-
-def _withdraw(services: Services, claim: Claim) -> None:
-    """Give the claim up, once what lies in its folder is an arriving file again."""
-    services.store.arrivals.check(claim)
-    _tidy(services, claim.run_id, claim.name, None)
-    services.store.arrivals.withdraw(claim)
-
-
-def _sweep(services: Services) -> None:
-    """Remove what killed workers left: of runs that are over, and of files copied in."""
-    files.sweep(services.folders.raw_data)
-    for folder in filter(Path.is_dir, services.folders.work.iterdir()):
-        arrival = services.store.arrivals.get(folder.name)
-        if arrival is None:  # of another database, or of a time that this one was set back to
-            _tidy(services, folder.name, f"{folder.name}.csv", None)
-        elif not arrival.is_open:
-            routed = arrival.sha256 if arrival.is_published else None
-            _tidy(services, folder.name, arrival.name, routed)
-
-
-def _tidy(services: Services, run_id: str, name: str, routed: str | None) -> None:
-    """Remove a run's work folder, and nothing that lies nowhere else.
-
-    A raw file is removed only where its content, of the hash ``routed``, was routed. Any other is
-    put back: it was written to since, or a worker that slept too long has moved it here.
-    """
-    folder = services.folders.work / run_id
-    # Another worker may be tidying up, too; what is left here is left to the next sweep.
-    with suppress(FileNotFoundError):
-        for path in [path for path in folder.iterdir() if not path.is_dir()]:
-            with suppress(FileNotFoundError):
-                if path.name in (_RAW, _MOVING) and files.sha256_of(path) != routed:
-                    files.put_back(path, services.folders.raw_data / name)
-                else:
-                    path.unlink()
-        with suppress(OSError):  # where something has come since, it is not empty
-            folder.rmdir()
