@@ -10,6 +10,7 @@ from jobchurn.files.cut import MAX_CELL_BYTES, Sheet, cut, cut_bytes
 from jobchurn.files.folders import Folders, arriving, open_regular, settled, sha256_of
 from jobchurn.files.formula import without_formula
 from jobchurn.files.names import free_name, from_printable, printable, shortened
+from jobchurn.files.redact import dropped, emptied, held
 from jobchurn.files.route import refuse, route
 from jobchurn.files.scan import MAX_COLUMNS
 from jobchurn.files.structure import missing_column
@@ -25,8 +26,11 @@ __all__ = [
     "copy",
     "cut",
     "cut_bytes",
+    "dropped",
+    "emptied",
     "free_name",
     "from_printable",
+    "held",
     "make_folder",
     "missing_column",
     "move",
