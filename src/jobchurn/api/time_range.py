@@ -21,6 +21,9 @@ _AGO = re.compile(r"now(?:-([0-9]{1,9})([smhdw]))?", re.ASCII)
 _INSTANT = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?(Z|[+-][0-9]{2}:[0-9]{2})"
 )
+PATTERN = f"^({_AGO.pattern}|{_INSTANT.pattern})$"
+"""How a moment is written, as a regular expression that JSON Schema knows too."""
+
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 # Within these, no arithmetic on moments runs over, neither here nor in the database.

@@ -27,6 +27,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = struct.Struct("!qq")
 """Microseconds since 1970, and the row's number."""
 
+CURSOR_PATTERN = "^[A-Za-z0-9_-]{21}[AQgw]==$"
+"""How a cursor is written: 16 bytes, as base64 for addresses."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:

@@ -15,7 +15,7 @@ from jobchurn.api.choices import PREFIX, read_choices
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.problems import documented, number_of
 from jobchurn.api.repeats import once_each
-from jobchurn.api.time_range import FORM, time_range
+from jobchurn.api.time_range import FORM, PATTERN, time_range
 from jobchurn.contract import shown
 from jobchurn.errors import InvalidRequest, NotFound
 from jobchurn.panels import Colour, Dashboard, PanelKind, Unit
@@ -33,9 +33,14 @@ class Wanted(BaseModel):
         alias="from",
         max_length=64,
         description=f"The first moment: {FORM}. By default the dashboard's hours before the last.",
+        json_schema_extra={"pattern": PATTERN},
     )
     end: str | None = Field(
-        None, alias="to", max_length=64, description="The last moment, in the same form; else now."
+        None,
+        alias="to",
+        max_length=64,
+        description="The last moment, in the same form; else now.",
+        json_schema_extra={"pattern": PATTERN},
     )
     panel: list[int] = Field(
         [], max_length=100, description="The id of a panel that is wanted; by default all are."

@@ -17,6 +17,7 @@ from jobchurn.api.problems import documented
 from jobchurn.api.repeats import once_each
 from jobchurn.errors import InvalidRequest
 from jobchurn.flow.predict import Source, shown_of
+from jobchurn.store.predictions import CURSOR_PATTERN
 
 router = APIRouter(tags=["predictions"])
 
@@ -41,7 +42,10 @@ class Wanted(BaseModel):
     source: Literal["webapp", "scheduled", "all"] = Field("all", description="Which door asked.")
     limit: int = Field(200, ge=1, le=10_000, description="The most rows of a page.")
     cursor: str | None = Field(
-        None, max_length=200, description="What the page before named as `next`."
+        None,
+        max_length=200,
+        description="What the page before named as `next`.",
+        json_schema_extra={"pattern": CURSOR_PATTERN},
     )
     format: Literal["json", "csv", "parquet"] = Field(
         "json", description="JSON comes in pages; a file holds everything that is wanted at once."
