@@ -7,6 +7,9 @@ the file holds. It shows row numbers and offending cells, never ids.
 
 from __future__ import annotations
 
+import html
+import re
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
@@ -20,9 +23,25 @@ from jobchurn.verdict import Reason, RuleResult, StructureRule, Verdict
 SAMPLE = 100
 """The most reasons that a page shows, spread over the kinds of fault."""
 
+REMOVED = "removed on request"
+"""What a page says in the place of what it showed of a person."""
+
 _CELL = 80
+_INSTANCE = 180
 _NOTES = 20
 _CAUSES = 20
+
+# As the template writes them. Every value is escaped, so that no ``<`` is any value's.
+_REFUSAL = re.compile(
+    r'(?<=<h2 id="refused">The whole file is refused</h2>\n).*?(?=</section>)', re.DOTALL
+)
+_SAMPLE_ROW = re.compile(
+    r'(<tr><th scope="row" class="number">([\d,]+)</th>\n'
+    r'<td><div class="fault"><div>.*?</div>\n<div>).*?(</div></div></td></tr>)',
+    re.DOTALL,
+)
+_FOR_INSTANCE = re.compile(r"(For instance: <bdi>)(.*?)(</bdi>)", re.DOTALL)
+_NOTE = re.compile(r"(<li><bdi>)(.*?)(</bdi></li>)", re.DOTALL)
 
 _BADGES = {
     "none": "No problems found",
@@ -100,6 +119,68 @@ def render(
         labels={column.name: column.label for column in contract.columns},
         notes=verdict.notes[:_NOTES],
     )
+
+
+def without(
+    page: str,
+    *,
+    rows: Collection[int] = (),
+    said: Collection[str] = (),
+    levels: Collection[str] = (),
+    refusal: bool = False,
+) -> str:
+    """A page without what it shows of some rows; what it counts stays as it is.
+
+    Args:
+        page: as :func:`render` wrote it.
+        rows: whose cells and reasons are to go, by number.
+        said: texts and messages of theirs, which may stand as an example of a kind of fault.
+        levels: texts of theirs that may be noted as seen nowhere before.
+        refusal: whether what is shown of a refused file is to go.
+    """
+    removed = f'<span class="muted">{REMOVED}</span>'
+    instances = {visible(text, _INSTANCE) for text in said}
+    instances |= {visible(shown(text, _CELL), _INSTANCE) for text in said}
+
+    def row(found: re.Match[str]) -> str:
+        theirs = int(found[2].replace(",", "")) in rows
+        return f"{found[1]}{removed}{found[3]}" if theirs else found[0]
+
+    def instance(found: re.Match[str]) -> str:
+        theirs = html.unescape(found[2]) in instances
+        return f"{found[1]}{REMOVED}{found[3]}" if theirs else found[0]
+
+    def note(found: re.Match[str]) -> str:
+        before = html.unescape(found[2])
+        [text] = notes_without([before], levels)
+        if text.endswith("…"):
+            text = _without_beginnings(text, levels)
+        return found[0] if text == before else f"{found[1]}{html.escape(text)}{found[3]}"
+
+    page = _SAMPLE_ROW.sub(row, page)
+    page = _FOR_INSTANCE.sub(instance, page)
+    if levels:
+        page = _NOTE.sub(note, page)
+    return _REFUSAL.sub(f"<p>{removed}</p>\n", page) if refusal else page
+
+
+def notes_without(notes: Iterable[str], levels: Collection[str]) -> list[str]:
+    """Notes that name none of these levels, unless others bear the same."""
+    kept = list(notes)
+    for level in levels:
+        # As ``quality`` writes it: a level, and in how many rows it was seen.
+        kept = [note.replace(f"{shown(level)} (1)", f"{REMOVED} (1)") for note in kept]
+    return kept
+
+
+def _without_beginnings(note: str, levels: Collection[str]) -> str:
+    """A note that was cut off, without the beginning of one of these levels at its end."""
+    text = note.removesuffix("…")
+    for level in map(shown, levels):
+        for length in range(len(level), 1, -1):
+            if text.endswith(level[:length]):
+                return f"{text[:-length]}{REMOVED}"
+    return note
 
 
 def _groups(verdict: Verdict, contract: Contract) -> list[_Group]:
