@@ -60,17 +60,8 @@ def read_data(
         DataUnusable: ``file`` is no regular file, or of a name that is never opened.
     """
     holder = holder or lease.this_process()
-    work.sweep(services)
-
-    def is_left(other: str) -> bool:
-        # What this holder has of an earlier try is its own to go on with.
-        return other == holder or lease.is_dead(other)
-
-    while claim := services.store.arrivals.take_up(
-        holder, services.settings.lease_seconds, is_left
-    ):
-        if work.secure(services, claim):
-            return claim
+    if claim := left_behind(services, holder):
+        return claim
     candidates = [_delivered(services, file)] if file else _settled(services)
     random.shuffle(candidates)
     for path in candidates:
@@ -86,6 +77,26 @@ def read_data(
         if claim is not None and work.secure(services, claim):
             return claim
     alert.retry_alerts(services)  # in a quiet moment, so that one comes to those not reached
+    return None
+
+
+def left_behind(services: Services, holder: str | None = None) -> Claim | None:
+    """Claim a run that a worker left unfinished; ``None`` where there is none.
+
+    What killed workers left of runs that are over is removed first.
+    """
+    holder = holder or lease.this_process()
+    work.sweep(services)
+
+    def is_left(other: str) -> bool:
+        # What this holder has of an earlier try is its own to go on with.
+        return other == holder or lease.is_dead(other)
+
+    while claim := services.store.arrivals.take_up(
+        holder, services.settings.lease_seconds, is_left
+    ):
+        if work.secure(services, claim):
+            return claim
     return None
 
 
