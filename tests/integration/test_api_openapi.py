@@ -54,6 +54,7 @@ def test_the_document_is_served_whole_and_leads_nowhere_else(client, document):
         "/panels",
         "/panels/{dashboard}",
         "/runbook/{rule}",
+        "/links",
         "/metrics",
     }
     assert "http" not in json.dumps(document)

@@ -6,13 +6,24 @@ import logging
 import secrets
 from contextlib import suppress
 
-from starlette.datastructures import MutableHeaders
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobchurn.api.problems import answer_unforeseen
 
 log = logging.getLogger(__name__)
+
+# Whatever an answer holds, it stays with whoever asked, and a browser takes it for what it says it
+# is: it runs and loads nothing, stands in no frame, and tells nobody its address, which may be a
+# signed link. Cross-Origin-Opener-Policy is not among it: browsers refuse a sandboxed page with it.
+_UNLESS_SAID = [
+    (b"cache-control", b"no-store"),
+    (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"x-content-type-options", b"nosniff"),
+    (b"x-frame-options", b"DENY"),
+]
 
 
 class _HeadSent(Exception):
@@ -58,10 +69,11 @@ class EveryRequest:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-ID"] = number
-                headers["X-Content-Type-Options"] = "nosniff"
-                headers.setdefault("Cache-Control", "no-store")
+                headers = list(message.get("headers", ()))
+                said = {name.lower() for name, _ in headers}
+                headers += [header for header in _UNLESS_SAID if header[0] not in said]
+                headers.append((b"x-request-id", number.encode()))
+                message = {**message, "headers": headers}
             await send(message)
 
         try:
