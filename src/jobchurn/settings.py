@@ -11,6 +11,7 @@ from typing import Annotated, Literal
 from pydantic import Field, PositiveInt, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from jobchurn.access import MOST_PER_MINUTE, is_loopback
 from jobchurn.errors import InvalidSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -45,6 +46,21 @@ class Settings(BaseSettings):
 
     api_host: str = Field("127.0.0.1", description="The address on which the API listens.")
     api_port: Port = Field(8000, description="The API's port.")
+    api_keys: Literal["beyond-loopback", "always"] = Field(
+        "beyond-loopback",
+        description="When whoever asks the API must have a key: where it listens beyond this "
+        "machine, which cannot be turned off, or always.",
+    )
+    api_rate: int = Field(
+        6_000,
+        ge=1,
+        le=MOST_PER_MINUTE,
+        description="How many requests a minute a key may make that has no number of its own; "
+        "each process that serves counts for itself.",
+    )
+    api_key: SecretStr | None = Field(
+        None, description="The key with which the scheduled jobs and the web app ask the API."
+    )
     webapp_port: Port = Field(8501, description="The web app's port.")
     airflow_port: Port = Field(8080, description="Airflow's port.")
     grafana_port: Port = Field(3000, description="Grafana's port (compose only).")
@@ -153,6 +169,11 @@ class Settings(BaseSettings):
     def home(self) -> Path:
         """The absolute folder of all run-time state."""
         return self.jobchurn_home.expanduser().absolute()
+
+    @property
+    def keys_required(self) -> bool:
+        """Whether whoever asks the API must have a key."""
+        return self.api_keys == "always" or not is_loopback(self.api_host)
 
     @property
     def api_address(self) -> str:

@@ -67,6 +67,7 @@ def services(tmp_path):
     store = SimpleNamespace(
         predictions=Predictions(),
         panels=None,
+        api_keys=SimpleNamespace(alive=list),
         request_log=SimpleNamespace(write=lambda _: None),
         missing=list,
     )

@@ -116,7 +116,10 @@ def client(asked, tmp_path, monkeypatch):
         contract=JOB_CHANGE,
         folders=folders,
         store=SimpleNamespace(
-            panels=asked, request_log=SimpleNamespace(write=lambda _: None), missing=list
+            panels=asked,
+            request_log=SimpleNamespace(write=lambda _: None),
+            api_keys=SimpleNamespace(alive=list),
+            missing=list,
         ),
         registry=SimpleNamespace(champion=lambda: SimpleNamespace(version="lgbm-1")),
         policy=DecisionPolicy(2),

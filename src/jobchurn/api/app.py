@@ -9,15 +9,18 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
+from jobchurn.api.access import Gate
 from jobchurn.api.door import Door, door_to
 from jobchurn.api.measured import Answered, Measured
 from jobchurn.api.middleware import EveryRequest
 from jobchurn.api.openapi import describe
 from jobchurn.api.problems import answer_with_problems
+from jobchurn.api.rates import Rates
 from jobchurn.api.routes import (
     explanations,
     health,
     ingestion_runs,
+    keys,
     metrics,
     model,
     panels,
@@ -43,8 +46,10 @@ def create_app(services: Services) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        await asyncio.to_thread(door.champion.look)
-        watch = asyncio.create_task(door.champion.watch())
+        await asyncio.gather(
+            asyncio.to_thread(door.champion.look), asyncio.to_thread(door.keyring.look)
+        )
+        watch = asyncio.gather(door.champion.watch(), door.keyring.watch())
         door.request_log.start()
         yield
         watch.cancel()
@@ -57,7 +62,9 @@ def create_app(services: Services) -> FastAPI:
         title=services.contract.name,
         version=version("jobchurn"),
         lifespan=lifespan,
-        # The pages that FastAPI offers load scripts from elsewhere; the document is all there is.
+        # The pages that FastAPI offers load scripts from elsewhere; the document is all there is,
+        # and an endpoint like the others.
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
     )
@@ -72,14 +79,28 @@ def create_app(services: Services) -> FastAPI:
         reports,
         panels,
         runbook,
+        keys,
         metrics,
     ):
         app.include_router(noun.router)
+    required = services.settings.keys_required
+    app.add_middleware(
+        Gate,
+        routes=app.routes,
+        required=required,
+        keyring=door.keyring,
+        rates=Rates(services.settings.api_rate),
+    )
     app.add_middleware(SignedLinks, links=services.links)
     app.add_middleware(EveryRequest)
     _watch(app, door)
     answer_with_problems(app)
-    describe(app, services.contract, most_records=services.settings.max_records)
+    describe(
+        app,
+        services.contract,
+        most_records=services.settings.max_records,
+        keys_required=required,
+    )
     return app
 
 

@@ -15,6 +15,7 @@ from jobchurn.api.body import Bodies
 from jobchurn.api.champion import Champion
 from jobchurn.api.dashboards import Queries
 from jobchurn.api.exports import Exports
+from jobchurn.api.keyring import Keyring
 from jobchurn.api.metrics import Metrics
 from jobchurn.api.records import Reader
 from jobchurn.api.request_log import LogWriter
@@ -45,6 +46,7 @@ class Door:
         runbook: what to do about alerts.
         metrics: what is counted.
         request_log: keeps how requests were answered.
+        keyring: the keys that are worth something.
         traces: tell how each request went, where somebody takes them.
         leaving: whether the process is about to end, so that no new work should come.
     """
@@ -60,6 +62,7 @@ class Door:
     runbook: Runbook
     metrics: Metrics
     request_log: LogWriter
+    keyring: Keyring
     traces: Traces | None = None
     leaving: bool = False
 
@@ -91,6 +94,7 @@ def door_to(services: Services) -> Door:
         runbook=Runbook(contract),
         metrics=metrics,
         request_log=LogWriter(store.request_log.write, metrics.dropped),
+        keyring=Keyring(store.api_keys),
         traces=_traces_to(settings.otel_exporter_otlp_endpoint),
     )
 

@@ -9,6 +9,7 @@ from fastapi.openapi.utils import get_openapi
 
 from jobchurn.api.choices import PREFIX
 from jobchurn.api.envelope import PredictRequest
+from jobchurn.api.permits import describe_permits
 from jobchurn.api.problems import Problem
 from jobchurn.api.schema import Schema, example_of, features_of, record_of
 from jobchurn.contract import Contract
@@ -23,12 +24,14 @@ Failures are problem documents (RFC 9457): each says what is wrong and what cure
 """
 
 
-def describe(app: FastAPI, contract: Contract, *, most_records: int) -> None:
+def describe(app: FastAPI, contract: Contract, *, most_records: int, keys_required: bool) -> None:
     """Have ``app`` describe itself, its records by the contract."""
 
     def document() -> dict[str, Any]:
         if not app.openapi_schema:
-            app.openapi_schema = _document(app, contract, most_records)
+            document = _document(app, contract, most_records)
+            describe_permits(document, app.routes, required=keys_required)
+            app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # FastAPI's documented way

@@ -9,8 +9,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.envelope import read_request
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 from jobchurn.api.routes.predictions import RefusedRecord
 from jobchurn.api.schema import body_of
@@ -51,6 +53,7 @@ class ExplainAnswer(BaseModel):
     responses=documented(408, 413, 415, 422, 503),
     openapi_extra={"requestBody": body_of("PredictRequest")},
 )
+@needs(Scope.PREDICT)
 async def post_explain(request: Request, door: TheDoor) -> Response:
     """Takes what `/predict` takes, and stores nothing."""
     async with door.bodies.read(request) as body:

@@ -7,7 +7,9 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import Door, TheDoor, answered
+from jobchurn.api.permits import for_everybody, needs
 from jobchurn.api.problems import documented
 from jobchurn.errors import NoChampion, NotReady
 
@@ -29,6 +31,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/", summary="List the endpoints")
+@needs(Scope.READ)
 async def index(request: Request) -> dict[str, list[str]]:
     """Method and path of every endpoint."""
     document = request.app.openapi()
@@ -42,7 +45,15 @@ async def index(request: Request) -> dict[str, list[str]]:
     }
 
 
+@router.get("/openapi.json", include_in_schema=False)
+@needs(Scope.READ)
+async def openapi(request: Request) -> Response:
+    """The description of the API."""
+    return answered(request.app.openapi())
+
+
 @router.get("/health", summary="Say that the process lives", response_model=Health)
+@for_everybody
 async def health() -> Response:
     """Answers for as long as the process lives, whatever it depends on."""
     return answered({"status": "ok"})
@@ -54,6 +65,7 @@ async def health() -> Response:
     response_model=Readiness,
     responses=documented(503),
 )
+@for_everybody
 async def ready(door: TheDoor) -> Response:
     """Names what is missing otherwise: the model in charge, the database, its tables."""
     return answered(await door.workers.run(_readiness, door))

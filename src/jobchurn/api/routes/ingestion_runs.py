@@ -10,7 +10,9 @@ from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import Door, TheDoor, answered
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 from jobchurn.api.repeats import once_each
 from jobchurn.files import printable
@@ -89,6 +91,7 @@ class IngestionRuns(BaseModel):
         **documented(422, 503),
     },
 )
+@needs(Scope.READ)
 async def get_ingestion_runs(wanted: Annotated[Wanted, Query()], door: TheDoor) -> Response:
     """The files that were ingested, the newest first."""
     return answered(await door.workers.run(_runs, door, wanted))

@@ -8,7 +8,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import TheDoor
+from jobchurn.api.permits import needs
 
 router = APIRouter(tags=["health"])
 
@@ -26,6 +28,7 @@ router = APIRouter(tags=["health"])
         }
     },
 )
+@needs(Scope.ADMIN)
 async def get_metrics(request: Request, door: TheDoor) -> Response:
     """In the text format of Prometheus, or in OpenMetrics for clients that accept it.
 

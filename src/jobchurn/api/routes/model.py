@@ -9,7 +9,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import TheDoor, answered
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 from jobchurn.contract import Column
 
@@ -64,6 +66,7 @@ class ModelAnswer(BaseModel):
     response_model=ModelAnswer,
     responses=documented(503),
 )
+@needs(Scope.PREDICT, Scope.READ)
 async def get_model(door: TheDoor) -> Response:
     """The model that answers now, its figures, and the fields of a record."""
     services = door.services

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api import dashboards
 from jobchurn.api.choices import PREFIX, read_choices
 from jobchurn.api.door import Door, TheDoor, answered
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented, number_of
 from jobchurn.api.repeats import once_each
 from jobchurn.api.time_range import FORM, PATTERN, time_range
@@ -163,6 +165,7 @@ class DashboardAnswer(BaseModel):
         }
     },
 )
+@needs(Scope.READ)
 async def get_dashboards(door: TheDoor) -> Response:
     """What `/panels/{dashboard}` shows, by name."""
     return answered(
@@ -182,6 +185,7 @@ async def get_dashboards(door: TheDoor) -> Response:
     dependencies=[Depends(once_each(but=("panel", PREFIX)))],
     responses=documented(404, 422, 503),
 )
+@needs(Scope.READ)
 async def get_panels(
     dashboard: Annotated[str, Path(description="Its name, as `GET /panels` lists it.")],
     wanted: Annotated[Wanted, Query()],

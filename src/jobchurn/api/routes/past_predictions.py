@@ -11,8 +11,10 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.exports import as_csv, as_parquet
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 from jobchurn.api.repeats import once_each
 from jobchurn.errors import InvalidRequest
@@ -105,6 +107,7 @@ class PastPredictions(BaseModel):
         **documented(422, 501, 503),
     },
 )
+@needs(Scope.READ)
 async def get_past_predictions(
     wanted: Annotated[Wanted, Query()], request: Request, door: TheDoor
 ) -> Response:

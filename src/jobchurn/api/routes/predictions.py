@@ -10,8 +10,10 @@ from pydantic import BaseModel, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.envelope import read_request
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import ListedFault, documented
 from jobchurn.api.repeats import refuse_repeats
 from jobchurn.api.schema import body_of
@@ -74,6 +76,7 @@ class PredictAnswer(BaseModel):
     responses=documented(408, 413, 415, 422, 503),
     openapi_extra={"requestBody": body_of("PredictRequest")},
 )
+@needs(Scope.PREDICT)
 async def post_predict(request: Request, door: TheDoor, key: Key = None) -> Response:
     """A prediction is answered only after it is committed.
 

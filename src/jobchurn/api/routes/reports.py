@@ -13,7 +13,9 @@ from fastapi import APIRouter
 from fastapi import Path as InPath
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import TheDoor
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 from jobchurn.contract import shown
 from jobchurn.errors import NotFound, NotReady
@@ -35,6 +37,7 @@ _POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:
         **documented(404, 503),
     },
 )
+@needs(Scope.READ)
 async def get_report(
     report_name: Annotated[
         str,

@@ -7,7 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from jobchurn.access import Scope
 from jobchurn.api.door import TheDoor
+from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 
 router = APIRouter(tags=["monitoring"])
@@ -22,6 +24,7 @@ router = APIRouter(tags=["monitoring"])
         **documented(404, 503),
     },
 )
+@needs(Scope.READ)
 async def get_runbook(
     rule: Annotated[str, Path(description="The rule's name, as alerts give it.")], door: TheDoor
 ) -> Response:
