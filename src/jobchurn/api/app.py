@@ -21,6 +21,7 @@ from jobchurn.api.routes import (
     health,
     ingestion_runs,
     keys,
+    links,
     metrics,
     model,
     panels,
@@ -79,6 +80,7 @@ def create_app(services: Services) -> FastAPI:
         reports,
         panels,
         runbook,
+        links,
         keys,
         metrics,
     ):

@@ -11,6 +11,7 @@ from jobchurn.api.choices import PREFIX
 from jobchurn.api.envelope import PredictRequest
 from jobchurn.api.permits import describe_permits
 from jobchurn.api.problems import Problem
+from jobchurn.api.routes.links import LinkRequest
 from jobchurn.api.schema import Schema, example_of, features_of, record_of
 from jobchurn.contract import Contract
 from jobchurn.panels import Variable, dashboards_of, rules_of
@@ -49,6 +50,7 @@ def _document(app: FastAPI, contract: Contract, most_records: int) -> dict[str, 
     schemas["Record"] = record_of(contract)
     schemas["Features"] = features_of(contract)
     schemas |= _with_definitions(Problem) | _with_definitions(PredictRequest)
+    schemas |= _with_definitions(LinkRequest)
     request = schemas["PredictRequest"]
     request["properties"]["records"] |= {
         "items": {"$ref": _REF.format(model="Record")},
