@@ -153,6 +153,10 @@ class DatabaseUnreachable(JobchurnError):
     exit_code = 3
 
 
+class DatabaseLocked(DatabaseUnreachable):
+    """Another one holds what this needs in the database."""
+
+
 class DatabaseOutdated(JobchurnError):
     """The database's tables are not those of this version."""
 

@@ -2,22 +2,23 @@
 
 import pytest
 
+from jobchurn.errors import LeaseLost
 from store_work import claimed
 
 
-def recorded(store, run_id=None, channel="teams", **values):
+def recorded(store, claim=None, channel="teams", **values):
     defaults = {"kind": "ingestion", "severity": "high", "title": "75% bad", "body": {"n": [1]}}
-    return store.alerts.record(run_id=run_id, channel=channel, **defaults | values)
+    return store.alerts.record(claim=claim, channel=channel, **defaults | values)
 
 
 @pytest.fixture
-def run_id(store):
-    return claimed(store).run_id
+def claim(store):
+    return claimed(store)
 
 
-def test_an_alert_is_kept_as_it_was_given(store, run_id):
-    alert = recorded(store, run_id, title="caf\udce9 \x00", body={"file": "\udce9"})
-    assert (alert.run_id, alert.kind, alert.severity) == (run_id, "ingestion", "high")
+def test_an_alert_is_kept_as_it_was_given(store, claim):
+    alert = recorded(store, claim, title="caf\udce9 \x00", body={"file": "\udce9"})
+    assert (alert.run_id, alert.kind, alert.severity) == (claim.run_id, "ingestion", "high")
     assert (alert.title, alert.body, alert.channel) == (
         "caf\udce9 \x00",
         {"file": "\udce9"},
@@ -27,10 +28,30 @@ def test_an_alert_is_kept_as_it_was_given(store, run_id):
     assert store.alerts.latest() == [alert]
 
 
-def test_of_a_run_and_a_channel_there_is_one_alert(store, run_id):
-    first = recorded(store, run_id)
-    assert recorded(store, run_id, title="another") == first
-    assert recorded(store, run_id, channel="slack").id != first.id
+def test_of_a_run_and_a_channel_there_is_one_alert(store, claim):
+    first = recorded(store, claim)
+    delivered(store, first)
+    assert recorded(store, claim, body={"n": [2]}).status == "delivered"
+    assert recorded(store, claim, channel="slack").id != first.id
+
+
+def test_what_is_said_otherwise_of_a_run_is_delivered_anew(store, claim):
+    first = recorded(store, claim, severity="low")
+    failed(store, first, "timeout")
+    delivered(store, first)
+    graver = recorded(store, claim, severity="high", title="unreadable", body={"n": [2]})
+    assert (graver.id, graver.severity, graver.body) == (first.id, "high", {"n": [2]})
+    assert (graver.status, graver.attempts, graver.last_error) == ("pending", 0, None)
+    assert graver.delivered_at is None
+    assert store.alerts.pending() == [graver]
+
+
+def test_a_worker_that_was_overtaken_alerts_nobody(store):
+    late = claimed(store, lease=0)
+    recorded(store, store.arrivals.take_up("other", 60, lambda _: False))
+    with pytest.raises(LeaseLost):
+        recorded(store, late, title="another")
+    assert [alert.title for alert in store.alerts.latest()] == ["75% bad"]
 
 
 def test_alerts_about_no_run_are_each_their_own(store):

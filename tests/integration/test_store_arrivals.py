@@ -1,14 +1,17 @@
 """One worker at a time works on an arrival, and nobody's lost work does harm."""
 
+import hashlib
 import os
 import threading
+import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
 
 from jobchurn.errors import LeaseLost, NotFound
-from jobchurn.store.engine import engine_of
+from jobchurn.store.engine import LOCK_SECONDS, engine_of
 from jobchurn.verdict import Verdict
 from store_work import at_once, claimed
 
@@ -100,6 +103,66 @@ def test_a_claim_that_waits_for_a_run_s_end_knows_that_run(store, database):
     waiter.join()
     engine.dispose()
     assert later[0].duplicate_of == first.run_id
+
+
+@contextmanager
+def asleep(database, *statements, **values):
+    """A worker that sleeps just before it commits."""
+    engine = engine_of(database)
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.execute(sa.text(statement), values)
+        yield
+    engine.dispose()
+
+
+@contextmanager
+def taking_at_most(seconds):
+    begun = time.monotonic()
+    yield
+    assert time.monotonic() - begun < seconds
+
+
+def test_content_that_a_sleeper_is_about_to_claim_is_passed_over_and_claimed_once_it_is_dead(
+    store, database
+):
+    copied = """
+        INSERT INTO arrivals (run_id, name, sha256, size, inode, trigger, holder, token, attempts,
+            lease_until, started_at)
+        SELECT 'sleeper', name, :sha256, size, inode, trigger, holder, token, attempts,
+            lease_until, started_at FROM arrivals"""
+    claimed(store, "a.csv", b"a")
+    wanted = hashlib.sha256(b"b").hexdigest()
+    with asleep(database, copied, sha256=wanted), taking_at_most(LOCK_SECONDS / 2):
+        assert claimed(store, "b.csv", b"b") is None
+        assert claimed(store, "c.csv", b"c") is not None
+    assert claimed(store, "b.csv", b"b") is not None
+
+
+def test_content_whose_end_a_sleeper_is_about_to_publish_is_passed_over(store, database):
+    first = claimed(store, "a.csv", b"same")
+    closed = "UPDATE arrivals SET closed_at = now(), outcome = 'published'"
+    with asleep(database, closed), taking_at_most(LOCK_SECONDS / 2):
+        assert claimed(store, "b.csv", b"same") is None
+    finished(store, first)
+    assert claimed(store, "b.csv", b"same").duplicate_of == first.run_id
+
+
+def test_what_a_sleeper_has_locked_is_passed_over_for_the_next(store, database):
+    one, other = claimed(store, "a.csv", b"a", lease=0), claimed(store, "b.csv", b"b", lease=0)
+    locked = "SELECT 1 FROM arrivals WHERE run_id = :run FOR NO KEY UPDATE"
+    with asleep(database, locked, run=one.run_id), taking_at_most(LOCK_SECONDS / 2):
+        assert store.arrivals.take_up("other", 60, alive).run_id == other.run_id
+        assert store.arrivals.take_up("other", 60, alive) is None
+    assert store.arrivals.take_up("other", 60, alive).run_id == one.run_id
+
+
+def test_a_name_that_a_sleeper_is_about_to_reserve_is_left_to_it(store, database):
+    one, other = claimed(store, "a.csv", b"a"), claimed(store, "a.csv", b"b")
+    reserved = "UPDATE arrivals SET routed_name = 'a.csv' WHERE run_id = :run"
+    with asleep(database, reserved, run=one.run_id), taking_at_most(LOCK_SECONDS / 2):
+        assert store.runs.reserve_name(other, "a.csv") == f"a-{other.run_id}.csv"
+    assert store.runs.reserve_name(one, "a.csv") == "a.csv"
 
 
 def test_what_a_living_worker_holds_is_not_taken_up(store):

@@ -32,13 +32,15 @@ class Book:
         self.rows = {}
         self.taken = set()
 
-    def record(self, **fields):
+    def record(self, *, claim=None, **fields):
         json.dumps(fields["body"]).encode("utf-8")  # as the database must be able to keep it
+        run_id = claim and claim.run_id
         for row in self.rows.values():
-            if (row.run_id, row.channel) == (fields["run_id"], fields["channel"]):
+            if claim and (row.run_id, row.channel) == (run_id, fields["channel"]):
                 return row
         row = Recorded(
             id=len(self.rows) + 1,
+            run_id=run_id,
             **{"status": "pending"} | fields,
             attempts=0,
             last_error=None,
@@ -202,7 +204,7 @@ def test_an_alert_left_by_a_killed_worker_is_sent_by_the_next():
         started_at=CREATED,
     )
     killed.store.alerts.record(
-        run_id="r",
+        claim=CLAIM,
         kind="file",
         severity="low",
         title="t",
@@ -236,9 +238,7 @@ def test_an_alert_for_a_channel_that_was_taken_away_comes_to_rest():
 
 def test_alerts_of_other_kinds_are_left_to_others():
     services = services_with(Channel("teams"))
-    services.store.alerts.record(
-        run_id=None, kind="drift", severity="high", title="t", body={}, channel="teams"
-    )
+    services.store.alerts.record(kind="drift", severity="high", title="t", body={}, channel="teams")
     assert retry_alerts(services, CREATED + timedelta(days=1)) == []
 
 
@@ -257,7 +257,6 @@ def rule_alert(book, news, channel="teams", runbook=None):
         runbook=runbook,
     )
     book.record(
-        run_id=f"of no run {len(book.rows)}",
         kind="rule",
         severity="critical",
         title=alert.headline,

@@ -53,7 +53,7 @@ def send_alerts(
     )
     recorded = [
         services.store.alerts.record(
-            run_id=claim.run_id,
+            claim=claim,
             kind=OF_FILE,
             severity=criticality.value,
             title=alert.headline,

@@ -7,17 +7,20 @@ again, after whatever was killed, gets the first answers back and stores nothing
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
 from jobchurn import files
-from jobchurn.errors import DataUnusable, InvalidRecords, JobchurnError
+from jobchurn.errors import DatabaseLocked, DataUnusable, InvalidRecords, JobchurnError
 from jobchurn.flow.predict import predict
 from jobchurn.flow.rows import Record, Rows, read_rows
 from jobchurn.flow.services import Services
 from jobchurn.store.predictions import GoodFile
+
+log = logging.getLogger(__name__)
 
 
 class Predictor(Protocol):
@@ -98,6 +101,8 @@ def score_new(
 ) -> Iterator[Scored]:
     """One run as the prediction DAG does it: every new good file, one after the other.
 
+    One that another worker is predicting, and does not come to an end with, is left to a later run.
+
     Args:
         services: the folders and the database.
         predictor: predicts and keeps; by default this process does.
@@ -116,6 +121,9 @@ def score_new(
             scored = score_file(services, good, predictor)
         except (DataUnusable, InvalidRecords) as error:
             failure = failure or error
+        except DatabaseLocked:
+            name = files.printable(good.name)
+            log.warning("%s waits: another worker has begun to predict it, and sleeps.", name)
         else:
             yield scored
     if failure is not None:

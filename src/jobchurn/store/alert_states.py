@@ -112,7 +112,6 @@ class AlertStates:
     def _recorded(self, connection: Connection, alert: NewAlert) -> Alert:
         statement = adding(
             self._alerts,
-            run_id=None,
             kind=alert.kind,
             severity=alert.severity,
             title=alert.title,

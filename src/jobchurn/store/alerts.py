@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 
+from jobchurn.store.arrivals import Claim, fence
 from jobchurn.store.engine import transaction
 from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
 from jobchurn.store.tables import Tables
@@ -58,12 +59,13 @@ class Alerts:
 
     def __init__(self, engine: Engine, tables: Tables) -> None:
         self._engine = engine
+        self._tables = tables
         self._alerts = tables.alerts
 
     def record(
         self,
         *,
-        run_id: str | None,
+        claim: Claim | None = None,
         kind: str,
         severity: str,
         title: str,
@@ -73,34 +75,37 @@ class Alerts:
     ) -> Alert:
         """Keep an alert; of one run and channel there is one, and a repeat is given that.
 
+        One that says something else takes its place, and is still to be delivered: a file may
+        turn out to be worse than it seemed.
+
         Args:
-            run_id: the run that it is about, or ``None``: such alerts are each their own.
+            claim: of the run that it is about, or ``None``: such alerts are each their own.
             kind: what it is about.
             severity: how bad it is.
             title: one line.
             body: the rest, made of JSON's types.
             channel: through which it is to go.
             status: ``pending``, or ``skipped`` where it is not to go at all.
+
+        Raises:
+            LeaseLost: another worker has taken the arrival over.
         """
         alerts = self._alerts
-        added = adding(
-            alerts,
-            run_id=run_id,
-            kind=kind,
-            severity=severity,
-            title=title,
-            body=body,
-            channel=channel,
-            status=status,
-        )
-        kept = (
-            sa.select(alerts)
-            .where(alerts.c.run_id == run_id)
-            .where(alerts.c.channel == encoded(channel))
-        )
+        said = _said(kind, severity, title, body, channel, status)
+        added = _added(alerts, said | {"run_id": claim and claim.run_id})
         with transaction(self._engine) as connection:
-            row = connection.execute(added).first()
-            return alert_of(row if row is not None else connection.execute(kept).one())
+            if claim is None:
+                return alert_of(connection.execute(added).one())
+            fence(connection, self._tables, claim)
+            if row := connection.execute(added).first():
+                return alert_of(row)
+            own = (alerts.c.run_id == claim.run_id) & (alerts.c.channel == encoded(channel))
+            kept = alert_of(connection.execute(sa.select(alerts).where(own)).one())
+            if (kept.kind, kept.severity, kept.title) == (kind, severity, title):
+                return kept
+            anew = said | {"delivered_at": None, "last_error": None}
+            replaced = sa.update(alerts).where(own).values(anew).returning(*alerts.c)
+            return alert_of(connection.execute(replaced).one())
 
     def pending(self, max_attempts: int = 10) -> list[Alert]:
         """The alerts still to be delivered, oldest first; after ``max_attempts`` they rest."""
@@ -174,31 +179,35 @@ class Held:
 def adding(
     alerts: sa.Table,
     *,
-    run_id: str | None,
     kind: str,
     severity: str,
     title: str,
     body: Mapping[str, Any],
     channel: str,
-    status: str = "pending",
+    status: str,
 ) -> ReturningInsert[Any]:
-    """The statement that keeps an alert (see :meth:`Alerts.record`), and returns its row."""
-    return (
-        insert(alerts)
-        .values(
-            run_id=run_id,
-            kind=encoded(kind),
-            severity=encoded(severity),
-            title=encoded(title),
-            body=encoded_json(body),
-            channel=encoded(channel),
-            status=status,
-            attempts=0,
-            created_at=_NOW,
-        )
-        .on_conflict_do_nothing()
-        .returning(*alerts.c)
-    )
+    """The statement that keeps an alert about no run, and returns its row."""
+    return _added(alerts, _said(kind, severity, title, body, channel, status))
+
+
+def _said(
+    kind: str, severity: str, title: str, body: Mapping[str, Any], channel: str, status: str
+) -> dict[str, Any]:
+    """What an alert says, as its row holds it before anybody was told."""
+    return {
+        "kind": encoded(kind),
+        "severity": encoded(severity),
+        "title": encoded(title),
+        "body": encoded_json(body),
+        "channel": encoded(channel),
+        "status": status,
+        "attempts": 0,
+        "created_at": _NOW,
+    }
+
+
+def _added(alerts: sa.Table, values: Mapping[str, Any]) -> ReturningInsert[Any]:
+    return insert(alerts).values(**values).on_conflict_do_nothing().returning(*alerts.c)
 
 
 def alert_of(row: sa.Row[Any]) -> Alert:

@@ -9,7 +9,7 @@ raises the arrival's fencing token, and a writer whose token has been overtaken 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,8 +18,8 @@ import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.postgresql import insert
 
-from jobchurn.errors import LeaseLost, NotFound
-from jobchurn.store.engine import now_of, transaction
+from jobchurn.errors import DatabaseLocked, LeaseLost, NotFound
+from jobchurn.store.engine import MOMENT_SECONDS, now_of, transaction
 from jobchurn.store.names import decoded, encoded
 from jobchurn.store.tables import Tables
 
@@ -94,6 +94,9 @@ class Arrivals:
     ) -> Claim | None:
         """Claim a file that has arrived; ``None`` while its content is in progress elsewhere.
 
+        That is also the answer where somebody is about to claim the content, or to end with it,
+        and does not come to it within a moment: whoever sleeps keeps nobody else from other files.
+
         Args:
             name: the file's name.
             sha256: of its content, hexadecimal.
@@ -104,37 +107,23 @@ class Arrivals:
             lease_seconds: how long the worker may be silent.
             arrived_at: when the file came, by its file system; where that is not known, ``None``.
         """
-        arrivals = self._arrivals
-        with transaction(self._engine) as connection:
-            now = now_of(connection)
-            while True:
-                # Waits for a claim of this content, or its end, that is about to be committed.
-                run_id = connection.scalar(
-                    insert(arrivals)
-                    .values(
-                        run_id=_new_run_id(now),
-                        name=encoded(name),
-                        sha256=sha256,
-                        size=size,
-                        inode=inode,
-                        trigger=trigger,
-                        holder=holder,
-                        token=1,
-                        attempts=1,
-                        lease_until=_until(lease_seconds),
-                        arrived_at=arrived_at,
-                        started_at=now,
-                    )
-                    .on_conflict_do_nothing()
-                    .returning(arrivals.c.run_id)
-                )
-                if run_id is not None:
-                    return self._compared(connection, run_id, sha256)
-                if connection.scalar(
-                    sa.select(arrivals.c.run_id).where(_is_open(arrivals, sha256=sha256))
-                ):
-                    return None
-                # Else the other one was closed just now, or the new id is taken: once more.
+        arrival = {
+            "name": encoded(name),
+            "sha256": sha256,
+            "size": size,
+            "inode": inode,
+            "trigger": trigger,
+            "holder": holder,
+            "token": 1,
+            "attempts": 1,
+            "lease_until": _until(lease_seconds),
+            "arrived_at": arrived_at,
+        }
+        try:
+            with transaction(self._engine, lock_seconds=MOMENT_SECONDS) as connection:
+                return self._claimed(connection, sha256, arrival)
+        except DatabaseLocked:
+            return None
 
     def take_up(
         self,
@@ -265,6 +254,27 @@ class Arrivals:
                 .where(self._arrivals.c.closed_at.is_(None))
                 .values(**values)
             )
+
+    def _claimed(
+        self, connection: Connection, sha256: str, arrival: Mapping[str, Any]
+    ) -> Claim | None:
+        """The claim of a new arrival; ``None`` where one of its content is open."""
+        arrivals = self._arrivals
+        now = now_of(connection)
+        while True:
+            # Waits for a claim of this content, or its end, that is about to be committed.
+            run_id = connection.scalar(
+                insert(arrivals)
+                .values(run_id=_new_run_id(now), started_at=now, **arrival)
+                .on_conflict_do_nothing()
+                .returning(arrivals.c.run_id)
+            )
+            if run_id is not None:
+                return self._compared(connection, run_id, sha256)
+            is_open = _is_open(arrivals, sha256=sha256)
+            if connection.scalar(sa.select(arrivals.c.run_id).where(is_open)):
+                return None
+            # Else the other one was closed just now, or the new id is taken: once more.
 
     def _compared(self, connection: Connection, run_id: str, sha256: str) -> Claim:
         """The new arrival's claim, marked as a duplicate where a run had its content before.

@@ -27,7 +27,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.engine import URL
 
-from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable, InvalidSettings, JobchurnError
+from jobchurn.errors import (
+    DatabaseLocked,
+    DatabaseOutdated,
+    DatabaseUnreachable,
+    InvalidSettings,
+    JobchurnError,
+)
 
 Driver: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -45,6 +51,9 @@ WORD_SECONDS = 5.0
 
 LOCK_SECONDS = 15
 """How long a query may wait for another one's lock."""
+
+MOMENT_SECONDS = 1.0
+"""How long it waits where there is something else to do: long enough for whoever is awake."""
 
 IDLE_SECONDS = 120
 """How long a transaction may lie idle before the server ends it, so that it blocks nobody."""
@@ -173,16 +182,20 @@ def _milliseconds(seconds: float) -> int:
 
 
 @contextmanager
-def transaction(engine: Engine, *, seconds: float | None = None) -> Iterator[Connection]:
+def transaction(
+    engine: Engine, *, seconds: float | None = None, lock_seconds: float | None = None
+) -> Iterator[Connection]:
     """A transaction: committed at the block's end, rolled back where the block raises.
 
     Args:
         engine: where.
         seconds: how long each statement may run, in place of the default; 0 for as long as it
             takes.
+        lock_seconds: how long each may wait for another one's lock, in place of the default.
 
     Raises:
         DatabaseUnreachable: the database does not answer, or not in time.
+        DatabaseLocked: another one holds what a statement needs, and does not let go of it.
         DatabaseOutdated: a table or column is not there.
     """
     with translated(engine), engine.begin() as connection:
@@ -190,6 +203,8 @@ def transaction(engine: Engine, *, seconds: float | None = None) -> Iterator[Con
             connection.execute(text(f"SET LOCAL statement_timeout = {_milliseconds(seconds)}"))
             driver = cast("_Bounded", driver_of(connection))
             driver.patience = seconds + GRACE_SECONDS if seconds else None
+        if lock_seconds is not None:
+            connection.execute(text(f"SET LOCAL lock_timeout = {_milliseconds(lock_seconds)}"))
         yield connection
 
 
@@ -230,7 +245,8 @@ def _meaning(error: BaseException | None, engine: Engine, lost: bool) -> Jobchur
         )
     without_state = isinstance(error, psycopg.OperationalError) and state is None
     if state in (_CANCELLED, _DEADLOCK, _LOCK_NOT_AVAILABLE):
-        return DatabaseUnreachable(
+        locked = state == _LOCK_NOT_AVAILABLE
+        return (DatabaseLocked if locked else DatabaseUnreachable)(
             f"The database did not answer in time: {_said(error, engine)}.",
             "Try again; if it stays so, look for long transactions in pg_stat_activity.",
         )

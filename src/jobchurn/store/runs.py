@@ -13,9 +13,9 @@ from sqlalchemy import Connection, Engine
 from sqlalchemy.dialects.postgresql import insert
 
 from jobchurn.contract import Contract
-from jobchurn.errors import NotFound
+from jobchurn.errors import DatabaseLocked, NotFound
 from jobchurn.store.arrivals import Claim, fence
-from jobchurn.store.engine import now_of, transaction
+from jobchurn.store.engine import MOMENT_SECONDS, now_of, transaction
 from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
 from jobchurn.store.tables import Tables
 from jobchurn.verdict import Verdict
@@ -141,24 +141,12 @@ class Runs:
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
-        arrivals = self._tables.arrivals
-        own = arrivals.c.run_id == claim.run_id
-        with transaction(self._engine) as connection:
-            fence(connection, self._tables, claim)
-            reserved = connection.scalar(sa.select(arrivals.c.routed_name).where(own))
-            if reserved is not None:
-                return decoded(reserved)
-            names = (name, _marked(name, claim.run_id))
-            for wanted in names[name.endswith(_REASONS) :]:
-                try:
-                    with connection.begin_nested():
-                        connection.execute(
-                            sa.update(arrivals).where(own).values(routed_name=encoded(wanted))
-                        )
-                except sa.exc.IntegrityError:
-                    continue  # another run has it
-                return wanted
-        raise AssertionError("a run's id is in no other run's name")
+        if not name.endswith(_REASONS):
+            try:
+                return self._reserved(claim, name, lock_seconds=MOMENT_SECONDS)
+            except (sa.exc.IntegrityError, DatabaseLocked):
+                pass  # another run has it, or is about to
+        return self._reserved(claim, _marked(name, claim.run_id))
 
     def finish(
         self,
@@ -235,6 +223,24 @@ class Runs:
                 Issue(rule, column and decoded(column), rows)
                 for rule, column, rows in connection.execute(wanted)
             ]
+
+    def _reserved(self, claim: Claim, name: str, lock_seconds: float | None = None) -> str:
+        """What the run's routed files are called, from now on ``name`` if nothing before.
+
+        Raises:
+            LeaseLost: another worker has taken the arrival over.
+            IntegrityError: another run's are called so.
+            DatabaseLocked: they may be, before long.
+        """
+        arrivals = self._tables.arrivals
+        own = arrivals.c.run_id == claim.run_id
+        with transaction(self._engine, lock_seconds=lock_seconds) as connection:
+            fence(connection, self._tables, claim)
+            reserved = connection.scalar(sa.select(arrivals.c.routed_name).where(own))
+            if reserved is not None:
+                return decoded(reserved)
+            connection.execute(sa.update(arrivals).where(own).values(routed_name=encoded(name)))
+            return name
 
     def _is_published(self, connection: Connection, claim: Claim) -> bool:
         runs = self._runs
