@@ -20,6 +20,7 @@ from pathlib import Path
 from jobchurn import files
 from jobchurn.files import atomic
 from jobchurn.flow import score
+from jobchurn.store import engine
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.requests import Requests
 
@@ -121,6 +122,10 @@ def _commit_comes_too_late() -> None:
     Requests.write.__globals__["transaction"] = transaction
 
 
+def _answers_waited_for_without_end() -> None:
+    del engine._Bounded.wait  # that of its base is left
+
+
 def _marked_as_predicted_before_it_is() -> None:
     real = score.score_file
 
@@ -134,6 +139,39 @@ def _marked_as_predicted_before_it_is() -> None:
     score.score_file = score_file
 
 
+def _some_requests_break_a_prediction() -> None:
+    from jobchurn.api.routes import predictions
+
+    real = predictions.predict
+
+    def predict(services, model, records, **options):
+        if len(records) == 2:
+            raise RuntimeError("planted")
+        return real(services, model, records, **options)
+
+    predictions.predict = predict
+
+
+def _answers_break_their_schema() -> None:
+    from jobchurn.api.routes import explanations
+
+    real = explanations.answered
+    explanations.answered = lambda content: real(content | {"n": -1})
+
+
+def _unknown_fields_are_taken() -> None:
+    from jobchurn.api.records import Reader
+
+    Reader._unknown = lambda *_: None
+    real = Reader._read
+
+    def read(self, record):
+        values, errors, uncounted = real(self, record)
+        return values, [error for error in errors if error], uncounted
+
+    Reader._read = read
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "a file is not synced": _sync_of_files_skipped,
     "a folder is not synced": _sync_of_folders_skipped,
@@ -145,6 +183,10 @@ PLANTS: dict[str, Callable[[], None]] = {
     "the idempotency key is dropped": _key_dropped,
     "the key is committed before its predictions": _key_committed_before_its_predictions,
     "a commit comes too late": _commit_comes_too_late,
+    "an answer is waited for without end": _answers_waited_for_without_end,
     "a file is marked as predicted before it is": _marked_as_predicted_before_it_is,
+    "some requests break a prediction": _some_requests_break_a_prediction,
+    "answers break their schema": _answers_break_their_schema,
+    "unknown fields are taken": _unknown_fields_are_taken,
 }
 """What is wrong → how to make it so."""

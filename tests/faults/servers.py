@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -55,6 +57,26 @@ class Postgres:
         self._process.kill()
         self._process.wait()
 
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop every process of the server; what is sent to it meanwhile is neither read nor lost.
+
+        The sockets stay open, and the kernel takes connections in the server's name.
+        """
+        stopped = [self._process.pid]
+        os.kill(self._process.pid, signal.SIGSTOP)
+        wait_until(lambda: _is_stopped(self._process.pid), self._process)
+        for child in _children_of(self._process.pid):  # no more come
+            with suppress(ProcessLookupError):  # a session that ended just now
+                os.kill(child, signal.SIGSTOP)
+                stopped.append(child)
+        try:
+            yield
+        finally:
+            for process in stopped:
+                with suppress(ProcessLookupError):
+                    os.kill(process, signal.SIGCONT)
+
     def end(self) -> None:
         self.kill()
         self._log.close()
@@ -70,7 +92,9 @@ class Postgres:
 class Api:
     """The API as a process of its own, with the named faults planted in it."""
 
-    def __init__(self, database: str, home: Path, plants: Sequence[str] = ()) -> None:
+    def __init__(
+        self, database: str, home: Path, plants: Sequence[str] = (), **environment: str
+    ) -> None:
         self.port = free_port()
         self.address = f"http://127.0.0.1:{self.port}"
         self.plants = tuple(plants)
@@ -80,6 +104,7 @@ class Api:
             "JOBCHURN_HOME": str(home),
             "OMP_NUM_THREADS": "1",
             "PYTHONPATH": os.pathsep.join(filter(None, [str(TESTS), os.getenv("PYTHONPATH")])),
+            **environment,
         }
         self._log = (home / "api.log").open("ab")
         self.begin()
@@ -110,6 +135,17 @@ class Api:
     def end(self) -> None:
         self.kill()
         self._log.close()
+
+
+def _is_stopped(process: int) -> bool:
+    return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _children_of(process: int) -> list[int]:
+    """The processes that a stopped process has begun."""
+    return [
+        int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()
+    ]
 
 
 def wait_until(holds, process: subprocess.Popen) -> None:

@@ -7,47 +7,16 @@ import time
 import psycopg
 import pytest
 
-from api_house import open_house
-from faults.servers import Api, Postgres
+from faults.servers import Api
 from faults.writers import Writers
-from jobchurn.contract import JOB_CHANGE
-from jobchurn.store import Store
 
 KILLS = int(os.environ.get("TORTURE_KILLS", "50"))
 """How often the long form kills each of the two."""
 
 
-@pytest.fixture(scope="module")
-def postgres(open_folder):
-    server = Postgres(open_folder / "killed")
-    yield server
-    server.end()
-
-
 @pytest.fixture
-def database(postgres):
-    """A migrated database on the server that is going to be killed."""
-    name = f"killed_{time.monotonic_ns()}"
-    with psycopg.connect(postgres.url, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name}")
-    url = f"{postgres.url.rpartition('/')[0]}/{name}"
-    store = Store.connect(url, JOB_CHANGE)
-    store.migrate()
-    store.close()
-    return url
-
-
-@pytest.fixture
-def home(database, tmp_path):
-    store = Store.connect(database, JOB_CHANGE)
-    open_house(store, tmp_path / "home")
-    store.close()
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def api(database, home):
-    served = Api(database, home)
+def api(own_database, own_home):
+    served = Api(own_database, own_home)
     yield served
     served.end()
 
@@ -86,13 +55,13 @@ def kill_under_writers(api, postgres, database, kills, figures):
     assert books.answers.keys() <= {200, 503}
 
 
-def test_three_kills_of_each_lose_and_double_nothing(api, postgres, database, figures):
-    kill_under_writers(api, postgres, database, 3, figures)
+def test_three_kills_of_each_lose_and_double_nothing(api, postgres, own_database, figures):
+    kill_under_writers(api, postgres, own_database, 3, figures)
 
 
 @pytest.mark.torture
-def test_many_kills_of_each_lose_and_double_nothing(api, postgres, database, figures):
-    kill_under_writers(api, postgres, database, KILLS, figures)
+def test_many_kills_of_each_lose_and_double_nothing(api, postgres, own_database, figures):
+    kill_under_writers(api, postgres, own_database, KILLS, figures)
 
 
 def noticed(api, database, kill, *, tries=10):
@@ -111,23 +80,23 @@ def noticed(api, database, kill, *, tries=10):
     return lost, doubled
 
 
-def test_faults_planted_in_the_api_are_noticed(database, home):
-    api = Api(database, home, ["a commit comes too late", "the idempotency key is dropped"])
+def test_faults_planted_in_the_api_are_noticed(own_database, own_home):
+    api = Api(own_database, own_home, ["a commit comes too late", "the idempotency key is dropped"])
 
     def kill():
         api.kill()
         api.begin()
 
     try:
-        lost, doubled = noticed(api, database, kill)
+        lost, doubled = noticed(api, own_database, kill)
     finally:
         api.end()
     assert lost  # by the first fault
     assert doubled  # by the second one
 
 
-def test_a_commit_that_does_not_wait_for_the_disk_is_noticed(api, postgres, database):
-    with psycopg.connect(database, autocommit=True) as connection:
+def test_a_commit_that_does_not_wait_for_the_disk_is_noticed(api, postgres, own_database):
+    with psycopg.connect(own_database, autocommit=True) as connection:
         name = connection.info.dbname
         connection.execute(f"ALTER DATABASE {name} SET synchronous_commit = off")
         connection.execute("ALTER SYSTEM SET wal_writer_delay = '10s'")
@@ -139,9 +108,9 @@ def test_a_commit_that_does_not_wait_for_the_disk_is_noticed(api, postgres, data
 
     try:
         kill()  # so that every connection is one with the new settings
-        lost, _ = noticed(api, database, kill)
+        lost, _ = noticed(api, own_database, kill)
     finally:
-        with psycopg.connect(database, autocommit=True) as connection:
+        with psycopg.connect(own_database, autocommit=True) as connection:
             connection.execute("ALTER SYSTEM RESET wal_writer_delay")
             connection.execute("SELECT pg_reload_conf()")
     assert lost
