@@ -63,6 +63,13 @@ def test_several_panels_and_values_can_be_asked_for(client, house):
     assert len(answer.json()["panels"]) == 2
 
 
+@pytest.mark.parametrize(("row", "status"), [(7, 200), (7.0, 200), (7.5, 422), ("7", 422)])
+def test_an_integer_is_one_with_a_fraction_of_nought_too(client, row, status):
+    lineage = {"run": "r", "file": "f", "first_row": row}
+    body = {"records": [RECORD], "source": "scheduled", "lineage": lineage}
+    assert client.post("/predict", json=body).status_code == status
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_a_report_that_may_not_be_read_is_a_problem_with_a_cure(client, house):
     report = house.folders.reports / "20261124T073000-3f9a2c.html"

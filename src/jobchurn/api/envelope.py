@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jobchurn.api.body import parse
 from jobchurn.api.faults import LISTED, faults_of, sentence
@@ -15,6 +15,14 @@ _MOST_FIELDS = 50
 _CURE = 'Send {"records": [{…}, …]}, and beside it no other fields than the documented ones.'
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+def _whole(value: object) -> object:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+Whole = Annotated[int, BeforeValidator(_whole)]
+"""An integer as JSON Schema has it, which knows no difference between 7 and 7.0."""
 
 
 class Lineage(BaseModel):
@@ -35,7 +43,7 @@ class Lineage(BaseModel):
         description="The file's name.",
         examples=["raw_007.csv"],
     )
-    first_row: int = Field(
+    first_row: Whole = Field(
         ge=1,
         le=2**53,
         description="The row in which the first record stands; the header is not counted.",

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from jobchurn.access import Scope
 from jobchurn.api.body import parse
 from jobchurn.api.door import Door, TheDoor, answered
+from jobchurn.api.envelope import Whole
 from jobchurn.api.faults import LISTED, faults_of, sentence
 from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
@@ -40,7 +41,7 @@ class LinkRequest(BaseModel):
         "what is asked of them.",
         examples=["/past-predictions?source=webapp&format=csv"],
     )
-    minutes: int = Field(5, ge=1, le=60, description="For how long.")
+    minutes: Whole = Field(5, ge=1, le=60, description="For how long.")
 
 
 class Link(BaseModel):
