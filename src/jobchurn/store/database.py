@@ -63,7 +63,7 @@ class Store:
         self.drift = Drift(engine, tables, contract)
         self.request_log = RequestLog(engine, tables)
         self.job_runs = JobRuns(engine, tables)
-        self.redactions = Redactions(engine, tables)
+        self.redactions = Redactions(engine, tables, contract)
         self.panels = Panels(engine, tables)
         self.api_keys = ApiKeys(engine, tables)
 

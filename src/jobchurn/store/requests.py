@@ -25,6 +25,9 @@ from jobchurn.store.engine import transaction
 from jobchurn.store.names import decoded, decoded_json, encoded, encoded_json
 from jobchurn.store.tables import Tables, record_of
 
+FORGOTTEN = ""
+"""In the place of a request's fingerprint where something of the request was removed since."""
+
 _LONGEST_KEY = 255
 _NOW = sa.func.clock_timestamp()
 
@@ -143,6 +146,11 @@ class Requests:
         first = connection.execute(
             sa.select(requests).where(requests.c.key == encoded(batch.key or ""))
         ).one()
+        if first.fingerprint == FORGOTTEN != batch.fingerprint:
+            raise IdempotencyConflict(
+                "Records of the request with this idempotency key were removed on request since.",
+                "It is done, and is not repeated; use a new key for a new request.",
+            )
         if decoded(first.fingerprint) != batch.fingerprint:
             raise IdempotencyConflict(
                 "This idempotency key was used for another request.",
