@@ -11,11 +11,12 @@ from jobchurn.contract import JOB_CHANGE, Contract
 from jobchurn.files import Folders
 from jobchurn.flow.services import Services
 from jobchurn.links import Links, secret_in
-from jobchurn.notify import Notifier, senders_of
+from jobchurn.notify import Hosts, Notifier, senders_of
 from jobchurn.policy import Criticality, DecisionPolicy
 from jobchurn.registry import Registry
 from jobchurn.settings import Settings, read_settings
-from jobchurn.store import Store
+from jobchurn.store import Store, account_of, roles
+from jobchurn.store.administration import AIRFLOW, administer
 
 LINK_SECRET = Path("secrets", "links.key")
 """Where the secret of links lies in a home, if the settings give none."""
@@ -30,13 +31,14 @@ def notifier(settings: Settings) -> Notifier:
     """The channels for alerts that the settings name.
 
     Raises:
-        InvalidSettings: an address is none.
+        InvalidSettings: an address is none, or leads where none may.
     """
     teams, others = settings.teams_webhook, settings.alert_urls
     return Notifier(
         senders_of(
             teams.get_secret_value() if teams else None,
             others.get_secret_value() if others else None,
+            Hosts(settings.webhook_hosts),
         ),
         Criticality(settings.alert_criticality),
     )
@@ -54,10 +56,43 @@ def links(settings: Settings) -> Links:
     return Links(secret)
 
 
-def reader_password(settings: Settings) -> str | None:
-    """With what the database's reading role may log in, where the settings say so."""
-    chosen = settings.grafana_database_password
-    return chosen.get_secret_value() if chosen else None
+def passwords(settings: Settings) -> dict[str, str]:
+    """With what the database's roles may log in: those that the settings give, or of the home."""
+    found = {}
+    if (chosen := settings.grafana_database_password) is not None:
+        found[roles.READER] = chosen.get_secret_value()
+    for url in (settings.api_database_url, settings.ingestion_database_url):
+        if url is not None:
+            user, password = account_of(url.get_secret_value())
+            if password and user in (roles.API, roles.INGESTION):
+                found[user] = password
+    if settings.database_url is None:
+        for user in (roles.API, roles.INGESTION, AIRFLOW.owner):
+            found[user] = postgres.password_of(settings.home, user)
+    return found
+
+
+def bring_up(settings: Settings) -> None:
+    """Bring tables, roles and rights to this version, and make the partitions of coming months.
+
+    On the embedded server also keep the application's database and Airflow's apart.
+
+    Raises:
+        DatabaseOutdated: the tables are those of a newer version, or this user may not change them.
+    """
+    with postgres.serving(settings) as url:
+        store = Store.connect(url, contract(), seconds=settings.database_seconds)
+        try:
+            _bring_up(settings, url, store)
+        finally:
+            store.close()
+
+
+def _bring_up(settings: Settings, url: str, store: Store) -> None:
+    found = passwords(settings)
+    store.migrate({role: found[role] for role in found.keys() - {AIRFLOW.owner}})
+    if settings.database_url is None:
+        administer(url, found)
 
 
 def services_at(settings: Settings, database_url: str) -> Services:
@@ -90,7 +125,7 @@ def services(settings: Settings | None = None, *, migrate: bool = True) -> Itera
         chosen = services_at(settings, url)
         try:
             if migrate and chosen.store.missing():
-                chosen.store.migrate(reader_password(settings))
+                _bring_up(settings, url, chosen.store)
             yield chosen
         finally:
             chosen.store.close()

@@ -7,10 +7,20 @@ from datetime import UTC, datetime
 import pytest
 
 from jobchurn.errors import InvalidSettings
-from jobchurn.notify import Alert, Delivery, Notifier, TeamsSender, senders_of
+from jobchurn.notify import (
+    Alert,
+    AppriseSender,
+    Delivery,
+    Hosts,
+    Notifier,
+    TeamsSender,
+    senders_of,
+)
 from jobchurn.notify.secret import kept_secret
 from jobchurn.policy import Criticality
+from jobchurn.settings import Settings
 
+EXAMPLE = Hosts("hooks.example")
 ALERT = Alert(
     run_id="r",
     file="f.csv",
@@ -115,11 +125,13 @@ def test_a_file_without_problems_is_never_worth_an_alert():
         "https://hooks.example:port/secret-token",
         "https://[secret-token/",
         "//hooks.example/secret-token",
+        "https://name@hooks.example/secret-token",
+        "https://hooks.example@elsewhere.example/secret-token",
     ],
 )
 def test_only_https_is_a_webhook_and_a_wrong_one_is_not_shown(url):
     with pytest.raises(InvalidSettings) as raised:
-        TeamsSender(url)
+        TeamsSender(url, EXAMPLE)
     assert "secret-token" not in str(raised.value)
 
 
@@ -128,7 +140,79 @@ def test_only_https_is_a_webhook_and_a_wrong_one_is_not_shown(url):
     ["https://hooks.example/t", "http://127.0.0.1:9/t", "http://[::1]:9/t", "http://localhost/t"],
 )
 def test_https_and_this_very_machine_are_taken(url):
-    assert TeamsSender(url).channel == "teams"
+    hosts = Hosts("hooks.example, 127.0.0.1 ::1 localhost")
+    assert TeamsSender(url, hosts).channel == "teams"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://hooks.example.elsewhere/secret-token",
+        "https://elsewhere/secret-token?hooks.example",
+        "https://elsewhere/hooks.example/secret-token",
+        "https://elsewhere#hooks.example/secret-token",
+        "https://elsewhere\\.hooks.example/secret-token",
+        "https://hooks.example%2eelsewhere/secret-token",
+        "https://xhooks.example/secret-token",
+        "https://below.hooks.example/secret-token",
+        "https://hooks。example/secret-token",
+        "http://127.0.0.1:9/secret-token",
+        "https://0x7f000001/secret-token",
+        "https://169.254.169.254/secret-token",
+    ],
+)
+def test_a_webhook_leads_to_an_allowed_host_alone(url):
+    with pytest.raises(InvalidSettings) as raised:
+        TeamsSender(url, EXAMPLE)
+    assert "secret-token" not in str(raised.value)
+
+
+def test_a_star_stands_for_what_is_below_a_host_and_not_for_the_host():
+    hosts = Hosts("*.logic.example")
+    assert hosts.admit("prod-23.westeurope.logic.example")
+    assert hosts.admit("PROD.logic.example.")
+    for other in ("logic.example", "xlogic.example", "a.logic.example.elsewhere", "", ".", "*"):
+        assert not hosts.admit(other)
+
+
+@pytest.mark.parametrize("wrong", ["*", "*.", "a.*", "https://hooks.example", "hooks.example/x"])
+def test_what_is_no_host_is_refused(wrong):
+    with pytest.raises(InvalidSettings, match="WEBHOOK_HOSTS"):
+        Hosts(f"hooks.example {wrong}")
+
+
+@pytest.mark.parametrize(
+    "webhook",
+    [
+        "https://prod-23.westeurope.logic.azure.com:443/workflows/a/triggers/manual/paths/invoke",
+        "https://default1a2b.3c.environment.api.powerplatform.com:443/powerautomate/automations/x",
+        "https://tenant.webhook.office.com/webhookb2/x",
+        "http://127.0.0.1:9/x",
+    ],
+)
+def test_the_default_hosts_are_those_of_microsoft_s_workflows_and_this_machine(webhook):
+    assert TeamsSender(webhook, Hosts(Settings().webhook_hosts)).channel == "teams"
+
+
+@pytest.mark.parametrize(
+    ("address", "why"),
+    [
+        ("json://hooks.example/secret-token", "not encrypted"),
+        ("jsons://elsewhere.example/secret-token", "WEBHOOK_HOSTS"),
+        ("xmls://elsewhere.example/secret-token", "WEBHOOK_HOSTS"),
+        ("forms://169.254.169.254/secret-token", "WEBHOOK_HOSTS"),
+        ("workflows://elsewhere.example/secret-token/x", "WEBHOOK_HOSTS"),
+        ("https://elsewhere.example/workflows/secret-token", "does not take"),
+        ("mailto://name:secret-token@example.org", "not encrypted"),
+        ("gotify://hooks.example/secret-token", "not encrypted"),
+        ("gotifys://elsewhere.example/secret-token", "WEBHOOK_HOSTS"),
+    ],
+)
+def test_another_channel_leads_nowhere_else_either_and_not_in_the_clear(address, why):
+    delivery = AppriseSender(address, "it", EXAMPLE).send(ALERT)
+    assert not delivery.ok
+    assert why in delivery.error
+    assert "secret-token" not in delivery.error
 
 
 def test_settings_choose_the_channels():
@@ -136,24 +220,26 @@ def test_settings_choose_the_channels():
         "https://hooks.example/t",
         " slack://AAA/BBB/CCC mailto://u:p@x.example?to=a@x.example,b@x.example,json://localhost/a"
         "\njson://localhost/b teams://x",
+        EXAMPLE,
     )
     assert [s.channel for s in senders] == ["teams", "slack", "mailto", "json", "json-2", "teams-2"]
 
 
 @pytest.mark.parametrize("empty", [None, "", "  ", " , "])
 def test_unset_settings_choose_none(empty):
-    assert senders_of(empty and None, empty) == []
+    assert senders_of(empty and None, empty, EXAMPLE) == []
 
 
 @pytest.mark.parametrize("wrong", ["secret-token", "slack://a secret-token", "://secret-token"])
 def test_an_address_of_no_channel_is_refused_and_not_shown(wrong):
     with pytest.raises(InvalidSettings) as raised:
-        senders_of(None, wrong)
+        senders_of(None, wrong, EXAMPLE)
     assert "secret-token" not in str(raised.value)
 
 
 def test_no_sender_shows_its_address():
-    for sender in senders_of("https://hooks.example/secret-token", "slack://secret-token/b/c"):
+    senders = senders_of("https://hooks.example/secret-token", "slack://secret-token/b/c", EXAMPLE)
+    for sender in senders:
         assert "secret-token" not in repr(sender)
 
 

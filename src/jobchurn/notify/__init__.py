@@ -9,6 +9,7 @@ person is in a message: counts, rules, names of files and columns, and links.
 from jobchurn.notify.alert import Alert, Issue, alert_of
 from jobchurn.notify.card import card_of
 from jobchurn.notify.channels import Delivery, Notifier, Sender
+from jobchurn.notify.hosts import Hosts
 from jobchurn.notify.message import Message, Tone, inert, text_of
 from jobchurn.notify.quantity import quantity
 from jobchurn.notify.rule_alert import News, RuleAlert
@@ -19,6 +20,7 @@ __all__ = [
     "Alert",
     "AppriseSender",
     "Delivery",
+    "Hosts",
     "Issue",
     "Message",
     "News",

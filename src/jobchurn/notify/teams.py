@@ -6,13 +6,13 @@ tables.
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from urllib.parse import urlsplit
 
 from jobchurn.errors import InvalidSettings
 from jobchurn.notify.card import card_of
 from jobchurn.notify.channels import Delivery
+from jobchurn.notify.hosts import THIS_MACHINE, Hosts, is_loopback
 from jobchurn.notify.message import Message, inert
 from jobchurn.notify.secret import kept_secret
 
@@ -25,26 +25,33 @@ class TeamsSender:
 
     Args:
         url: the address, https only; plain http is taken for this very machine alone, for tests.
+        hosts: where it may lead.
         seconds: how long connecting, writing and each wait for the answer may take.
 
     Raises:
-        InvalidSettings: the address is no such address.
+        InvalidSettings: the address is no such address, or leads elsewhere.
     """
 
     channel = "teams"
 
-    def __init__(self, url: str, seconds: float = _SECONDS) -> None:
+    def __init__(self, url: str, hosts: Hosts = THIS_MACHINE, seconds: float = _SECONDS) -> None:
         self._url, self._seconds = url, seconds
         try:
             parts = urlsplit(url)
-            host, _ = parts.hostname or "", parts.port
+            # With a name before its host, an address looks like another's.
+            host, _ = "" if "@" in parts.netloc else parts.hostname or "", parts.port
         except ValueError:
             host = ""
-        self._local = _is_loopback(host)
+        self._local = is_loopback(host)
         if not host or not (parts.scheme == "https" or (parts.scheme == "http" and self._local)):
             raise InvalidSettings(
                 "TEAMS_WEBHOOK is not the https address of a webhook.",
                 "Copy the whole address that the Workflows app shows, or unset the variable.",
+            )
+        if not hosts.admit(host):
+            raise InvalidSettings(
+                "TEAMS_WEBHOOK leads to a host that is not among WEBHOOK_HOSTS.",
+                "Copy the address anew, or add its host to WEBHOOK_HOSTS if you trust it.",
             )
 
     def __repr__(self) -> str:
@@ -94,10 +101,3 @@ def _refusal(status: int, body: str) -> str:
 def _words(name: str) -> str:
     """``ConnectTimeout`` as "connect timeout"."""
     return "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
