@@ -24,6 +24,8 @@ ATTEMPTS = 3
 
 _PASSING = frozenset({429, 502, 503, 504})
 _WAIT_AT_MOST = 5.0
+_LINK_MINUTES = 60
+_LINKS_AT_MOST = 1_000
 
 Record = Mapping[str, Value]
 """Column → value."""
@@ -54,6 +56,7 @@ class Client:
         self.address = address.rstrip("/")
         self.public_address = (public_address or address).rstrip("/")
         self._pause = pause
+        self._links: dict[str, tuple[str, float]] = {}
         self._http = httpx.Client(
             base_url=self.address,
             timeout=httpx.Timeout(timeout, connect=3),
@@ -119,7 +122,7 @@ class Client:
     def export_address(self, start: date | None, end: date | None, source: str) -> str:
         """Where a browser downloads all matching predictions as CSV."""
         asked = _range_of(start, end, source) | {"format": "csv"}
-        return f"{self.public_address}/past-predictions?{urlencode(asked)}"
+        return f"{self.public_address}{self._opened(f'/past-predictions?{urlencode(asked)}')}"
 
     def ingestion_runs(self, limit: int) -> list[Json]:
         """The latest ingested files, newest first."""
@@ -160,7 +163,7 @@ class Client:
 
     def link(self, path: str) -> str:
         """Where a browser finds what the API names by its path."""
-        return f"{self.public_address}{quote(path)}"
+        return f"{self.public_address}{self._opened(quote(path))}"
 
     def cell_link(self, address: str, cell: str) -> str:
         """Where a cell of a panel leads, with its own text behind the ``#``, for a table to show.
@@ -170,7 +173,31 @@ class Client:
             cell: what is written there.
         """
         quoted = quote(cell, safe="")
-        return f"{self.public_address}{address.replace('{cell}', quoted)}#{quoted}"
+        target = self._opened(address.replace("{cell}", quoted))
+        return f"{self.public_address}{target}#{quoted}"
+
+    def _opened(self, target: str) -> str:
+        """What a browser, which sends no key, may open: signed where keys are asked for.
+
+        Where no signature is to be had the plain path is: the page stands, and whoever follows the
+        link is told that it needs a key.
+        """
+        if "Authorization" not in self._http.headers:
+            return target
+        signed, until = self._links.get(target, (target, 0.0))
+        if time.monotonic() < until:
+            return signed
+        if len(self._links) >= _LINKS_AT_MOST:
+            self._links.clear()
+        try:
+            told = self._told(
+                self._ask("POST", "/links", json={"path": target, "minutes": _LINK_MINUTES})
+            )
+        except Problem:
+            return target
+        # Whoever is shown the link has half of its time to follow it at least.
+        self._links[target] = told["path"], time.monotonic() + 60 * _LINK_MINUTES / 2
+        return str(told["path"])
 
     def _ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         """Send a request, again where that may help. Every request here is safe to repeat."""

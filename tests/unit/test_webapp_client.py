@@ -1,5 +1,6 @@
 """The web app's HTTP: what it sends, and the API's troubles in a person's words."""
 
+import json
 from datetime import date
 from urllib.parse import parse_qs, urlsplit
 
@@ -170,3 +171,49 @@ def test_an_answer_that_is_not_the_apis_is_a_problem_and_no_crash():
     client = Client("http://api.invalid", transport=httpx.MockTransport(elsewhere))
     with pytest.raises(Problem, match="not answer as the prediction service"):
         client.model()
+
+
+def links_made(address, key="jc_key", status=200):
+    """A client that holds a key, and the bodies with which it has asked for links."""
+    asked = []
+
+    def answer(request):
+        asked.append(json.loads(request.content))
+        path = f"{asked[-1]['path']}{'&' if '?' in asked[-1]['path'] else '?'}signature=s"
+        return httpx.Response(status, json={"path": path, "url": f"http://elsewhere{path}"})
+
+    client = Client(address, "https://public.example/", transport=httpx.MockTransport(answer))
+    client._http.headers["Authorization"] = f"Bearer {key}"
+    return client, asked
+
+
+def test_where_keys_are_asked_for_links_are_signed():
+    client, asked = links_made("http://api.invalid")
+    assert client.link("/reports/a.html") == "https://public.example/reports/a.html?signature=s"
+    assert client.export_address(None, None, "all") == (
+        "https://public.example/past-predictions?source=all&format=csv&signature=s"
+    )
+    assert client.cell_link("/runbook/{cell}", "drift") == (
+        "https://public.example/runbook/drift?signature=s#drift"
+    )
+    assert [body["path"] for body in asked] == [
+        "/reports/a.html",
+        "/past-predictions?source=all&format=csv",
+        "/runbook/drift",
+    ]
+
+
+def test_a_link_that_is_shown_again_is_not_asked_for_again():
+    client, asked = links_made("http://api.invalid")
+    assert client.link("/reports/a.html") == client.link("/reports/a.html")
+    assert len(asked) == 1
+
+
+def test_a_page_stands_where_no_link_can_be_signed():
+    client, _ = links_made("http://api.invalid", status=403)
+    assert client.link("/reports/a.html") == "https://public.example/reports/a.html"
+
+
+def test_no_link_holds_the_key():
+    client, _ = links_made("http://api.invalid", key="secret-key")
+    assert "secret-key" not in client.link("/reports/a.html")
