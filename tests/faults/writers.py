@@ -29,12 +29,14 @@ class Books:
         open: the subjects of requests that were never acknowledged.
         answers: how often each status was answered.
         retries: how many requests were sent again.
+        replayed: how many requests were answered once more with their first answer.
     """
 
     acknowledged: dict[int, int] = field(default_factory=dict)
     open: set[int] = field(default_factory=set)
     answers: Counter[int] = field(default_factory=Counter)
     retries: int = 0
+    replayed: int = 0
 
     def lost_and_doubled(self, database: str) -> tuple[int, int]:
         """How many acknowledged predictions are not stored, and how many are stored twice.
@@ -52,11 +54,18 @@ class Books:
 
 
 class Writers:
-    """Eight threads, each with one request under way at any moment."""
+    """Threads, each with one request under way at any moment.
 
-    def __init__(self, address: str, threads: int = 8) -> None:
+    Args:
+        address: the API's.
+        threads: how many.
+        patience: after how many seconds without an answer a request is sent again.
+    """
+
+    def __init__(self, address: str, threads: int = 8, patience: float = 30) -> None:
         self.books = Books()
         self._address = address
+        self._patience = patience
         self._lock = threading.Lock()
         self._next = 1
         self._stop = threading.Event()
@@ -93,7 +102,7 @@ class Writers:
             thread.join()
 
     def _write(self) -> None:
-        with httpx.Client(base_url=self._address, timeout=30) as client:
+        with httpx.Client(base_url=self._address, timeout=self._patience) as client:
             while not self._stop.is_set():
                 with self._lock:
                     first, self._next = self._next, self._next + 3
@@ -118,6 +127,7 @@ class Writers:
                 with self._lock:
                     self.books.acknowledged |= dict(zip(subjects, told, strict=True))
                     self.books.open.difference_update(subjects)
+                    self.books.replayed += "Idempotent-Replayed" in answer.headers
                 return
             if answer.status_code not in PASSING:
                 return
