@@ -32,6 +32,16 @@ class Settings(BaseSettings):
     database_url: SecretStr | None = Field(
         None, description="A PostgreSQL of your own (15 or newer); without it one is started here."
     )
+    api_database_url: SecretStr | None = Field(
+        None,
+        description="The database of DATABASE_URL as the API is to reach it, in the name of the "
+        "role jobchurn_api; by default as DATABASE_URL says.",
+    )
+    ingestion_database_url: SecretStr | None = Field(
+        None,
+        description="The database of DATABASE_URL as Airflow's tasks are to reach it, in the name "
+        "of the role jobchurn_ingestion; by default as DATABASE_URL says.",
+    )
     postgres_bin: Path | None = Field(
         None, description="The folder of the PostgreSQL programs to use for the embedded database."
     )
@@ -150,6 +160,12 @@ class Settings(BaseSettings):
         gt=0,
         le=86_400,
         description="How long a worker may be silent before its file is taken over.",
+    )
+    attempts: PositiveInt = Field(
+        5,
+        le=1_000,
+        description="How many workers may end over one file without a word; the next one refuses "
+        "it unread.",
     )
     max_records: PositiveInt = Field(100_000, description="The most records of one request.")
     max_body_bytes: PositiveInt = Field(

@@ -191,9 +191,9 @@ def runs_table(finished: Sequence[Run]) -> None:
 
 @database.command("migrate")
 def migrate() -> None:
-    """Bring the database's tables up to this version."""
+    """Bring the database's tables, roles and rights to this version."""
     from jobchurn import wiring
+    from jobchurn.settings import read_settings
 
-    with wiring.services(migrate=False) as services:
-        services.store.migrate(wiring.reader_password(services.settings))
+    wiring.bring_up(read_settings())
     note("The tables are those of this version.")

@@ -16,6 +16,7 @@ from typing import IO
 from jobchurn.errors import PostgresMismatch, StackFailed
 from jobchurn.postgres.binaries import version_of
 from jobchurn.postgres.identity import Identity, give, identity_for
+from jobchurn.postgres.passwords import password_of, write_private
 from jobchurn.postgres.postmaster import Postmaster, clear_stale, is_taken, listens
 
 USER = "jobchurn"
@@ -106,15 +107,20 @@ class EmbeddedPostgres:
         server = [str(self.binaries / "postgres"), "-D", str(self.data), *options]
         return self._identity.command(server, parent_death_signal)
 
-    def url(self, database: str = DATABASES[0]) -> str:
+    def url(self, database: str = DATABASES[0], user: str = USER) -> str:
         """The URL of a database, with the password.
+
+        Args:
+            database: its name.
+            user: who is to log in; by default the one who may do everything.
 
         Raises:
             StackFailed: the password is not there, or is another user's.
         """
         running = Postmaster.of(self.data)
         port = running.port if running else self.port
-        return f"postgresql://{USER}:{self._read_password()}@127.0.0.1:{port}/{database}"
+        password = self._read_password() if user == USER else self._password_of(user)
+        return f"postgresql://{user}:{password}@127.0.0.1:{port}/{database}"
 
     def is_running(self) -> bool:
         """Whether a server runs on the cluster and takes connections."""
@@ -128,12 +134,12 @@ class EmbeddedPostgres:
     def _make_cluster(self) -> None:
         """Make the cluster apart and rename it when it is whole, so that a kill leaves no half."""
         if not self._password.exists():
-            _write_private(self._password, secrets.token_urlsafe(24))
+            write_private(self._password, secrets.token_urlsafe(24))
         new = self.home / "postgres.new"
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
         try:
-            _write_private(new / "password", self._read_password())
+            write_private(new / "password", self._read_password())
             give(new, self._identity.owner)
             self._run(
                 "initdb",
@@ -175,6 +181,15 @@ class EmbeddedPostgres:
                 f"removing {self.data} too, and all data with it.",
             ) from None
 
+    def _password_of(self, user: str) -> str:
+        try:
+            return password_of(self.home, user)
+        except PermissionError as error:
+            raise StackFailed(
+                f"The database password of {user} cannot be read: {error}.",
+                f"Work as the user whom {self.home} belongs to.",
+            ) from None
+
 
 def environment() -> dict[str, str]:
     """What the programs see: whatever the user's language, their messages are in English."""
@@ -204,13 +219,3 @@ def locked(path: Path) -> Iterator[None]:
     with lock_file(path) as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-
-
-def _write_private(path: Path, text: str) -> None:
-    """Write a secret that only its owner can read, whole or not at all."""
-    draft = path.with_name(f"{path.name}.draft")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.rename(path)

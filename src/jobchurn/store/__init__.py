@@ -5,6 +5,7 @@ from jobchurn.store.alerts import Alert, Alerts
 from jobchurn.store.arrivals import Arrivals, Claim
 from jobchurn.store.database import Store
 from jobchurn.store.drift import Drift, Window
+from jobchurn.store.engine import account_of
 from jobchurn.store.job_runs import JobRuns
 from jobchurn.store.models import Models, RegisteredModel
 from jobchurn.store.panels import Frame, Panels
@@ -43,4 +44,5 @@ __all__ = [
     "Store",
     "Stored",
     "Window",
+    "account_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Self
 
@@ -9,7 +10,8 @@ from sqlalchemy import Engine
 
 from jobchurn.contract import Contract
 from jobchurn.errors import DatabaseOutdated, DatabaseUnreachable
-from jobchurn.store import schema
+from jobchurn.store import admission, schema
+from jobchurn.store.admission import Standing
 from jobchurn.store.alert_states import AlertStates
 from jobchurn.store.alerts import Alerts
 from jobchurn.store.api_keys import ApiKeys
@@ -64,7 +66,7 @@ class Store:
         self.request_log = RequestLog(engine, tables)
         self.job_runs = JobRuns(engine, tables)
         self.redactions = Redactions(engine, tables, contract)
-        self.panels = Panels(engine, tables)
+        self.panels = Panels(engine)
         self.api_keys = ApiKeys(engine, tables)
 
     @classmethod
@@ -87,19 +89,21 @@ class Store:
         """Close every connection."""
         self._engine.dispose()
 
-    def migrate(self, reader_password: str | None = None) -> None:
+    def migrate(self, passwords: Mapping[str, str] | None = None) -> None:
         """Bring the tables up to date, and give them the contract's columns: all, or nothing.
 
-        Two that migrate at once follow each other. A repeat changes nothing but the password.
+        The roles get their rights, where this user may see to that (see ``roles``). Two that
+        migrate at once follow each other. A repeat changes nothing but the passwords.
 
         Args:
-            reader_password: with it the role that can only read may log in, as Grafana does.
+            passwords: role → with what it may log in; others stay as they are.
 
         Raises:
-            DatabaseOutdated: the server is too old, or the tables are those of a newer version.
+            DatabaseOutdated: the server is too old, the tables are those of a newer version, or
+                this user may not change them.
             ContractUnusable: a column of the contract is there with another type.
         """
-        schema.migrate(self._engine, self.contract, reader_password)
+        schema.migrate(self._engine, self.contract, passwords or {})
 
     def make_partitions(self, now: datetime | None = None) -> list[str]:
         """Make the partitions of this month and the coming ones, and name those that were absent.
@@ -110,6 +114,11 @@ class Store:
         with transaction(self._engine) as connection:
             schema.one_at_a_time(connection)
             return make_partitions(connection, now or datetime.now(UTC))
+
+    def roles(self) -> Standing:
+        """How the roles stand, and what is lacking of them."""
+        with transaction(self._engine) as connection:
+            return admission.standing(connection)
 
     def missing(self) -> list[str]:
         """What keeps the store from being ready, in words; nothing where it is ready."""

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 _NOW = sa.func.clock_timestamp()
 
+_SAVING = 3_402_986_118_267_415_902
+"""The advisory lock for saving a window; any number that nobody else uses."""
+
 _RIPE = timedelta(seconds=5)
 """How old a prediction must be: one that is stored earlier may be committed later."""
 
@@ -169,7 +172,7 @@ class Drift:
         """
         with transaction(self._engine) as connection:
             # Of two that have read the same predictions, the second one sees the first one's.
-            connection.execute(sa.text("LOCK TABLE drift_windows IN SHARE ROW EXCLUSIVE MODE"))
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_SAVING)))
             latest = self._latest(connection, window.source, window.model_version)
             if (None if latest is None else latest.id) != window.previous:
                 return False

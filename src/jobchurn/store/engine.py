@@ -150,6 +150,16 @@ def engine_of(url: str, pool_size: int = 8, seconds: float = STATEMENT_SECONDS) 
     return engine
 
 
+def account_of(url: str) -> tuple[str, str]:
+    """The user and the password that a database's URL holds; empty where it holds none.
+
+    Raises:
+        InvalidSettings: the URL cannot be used.
+    """
+    parsed = _parsed(url)
+    return parsed.username or "", str(parsed.password or "")
+
+
 def _parsed(url: str) -> URL:
     cure = "Set DATABASE_URL to postgresql://USER:PASSWORD@HOST:PORT/DATABASE."
     try:

@@ -10,9 +10,9 @@ from psycopg.types.numeric import FloatLoader
 from sqlalchemy import Engine
 
 from jobchurn.errors import QueryRefused, ReaderMissing
+from jobchurn.store.admission import can_be_taken, can_read, cure_of
 from jobchurn.store.engine import Driver, driver_of, transaction
-from jobchurn.store.reader import READER, SETTINGS, can_be_taken, can_read, cure_of
-from jobchurn.store.tables import Tables
+from jobchurn.store.roles import READER, READER_SETTINGS
 
 _FAULTS = (
     psycopg.DataError,
@@ -48,9 +48,8 @@ class _NoRight(Exception):
 class Panels:
     """Asks in the name of the role that can only read."""
 
-    def __init__(self, engine: Engine, tables: Tables) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._tables = tuple(tables.metadata.tables)
 
     def read(self, sql: str, *, seconds: float = 5, rows: int = 5_000) -> Frame:
         """Ask one query, in a transaction that can only read.
@@ -78,7 +77,7 @@ class Panels:
 
     def _explain(self, error: _NoRight) -> NoReturn:
         with transaction(self._engine) as connection:
-            if can_be_taken(connection) and can_read(connection, self._tables):
+            if can_be_taken(connection) and can_read(connection):
                 raise _refused(str(error)) from error
             raise ReaderMissing(
                 f"Panels are read in the name of the role {READER}, which may not: {error}.",
@@ -94,8 +93,8 @@ def _become_reader(driver: Driver) -> None:
             f"""
             SET TRANSACTION READ ONLY;
             SELECT set_config('search_path', quote_ident(current_schema()), true);
-            SET LOCAL jit = {SETTINGS["jit"]};
-            SET LOCAL random_page_cost = {SETTINGS["random_page_cost"]};
+            SET LOCAL jit = {READER_SETTINGS["jit"]};
+            SET LOCAL random_page_cost = {READER_SETTINGS["random_page_cost"]};
             SET LOCAL ROLE {READER};
             """.encode()
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -14,11 +15,11 @@ from sqlalchemy import Connection, Engine, text
 
 from jobchurn.contract import Contract
 from jobchurn.errors import DatabaseOutdated
+from jobchurn.store.admission import admit
 from jobchurn.store.adoption import adopt, unadopted
+from jobchurn.store.columns import PREDICTIONS
 from jobchurn.store.engine import transaction
 from jobchurn.store.partitions import make_partitions
-from jobchurn.store.reader import admit_reader
-from jobchurn.store.tables import tables_of
 
 OLDEST_POSTGRES = 15
 
@@ -29,21 +30,23 @@ _PATIENCE_SECONDS = 120
 """How long a migration waits for another one, or for a table that is in use."""
 
 
-def migrate(engine: Engine, contract: Contract, reader_password: str | None = None) -> None:
+def migrate(engine: Engine, contract: Contract, passwords: Mapping[str, str]) -> None:
     """Bring the tables to this version and give them the contract's columns: all of it, or nothing.
 
     Args:
         engine: where.
         contract: whose columns.
-        reader_password: with it the reading role may log in.
+        passwords: role of ``roles`` → with what it may log in.
 
     Raises:
-        DatabaseOutdated: the server is too old, or the tables are those of a newer version.
+        DatabaseOutdated: the server is too old, the tables are those of a newer version, or this
+            user may not change them.
         ContractUnusable: a column of the contract cannot be stored.
     """
     with transaction(engine, seconds=0) as connection:
         if unfit := unfit_server(connection):
             raise DatabaseOutdated(unfit, "Use another database: set DATABASE_URL.")
+        _must_be_the_owner(connection)
         one_at_a_time(connection)
         stranger = _stranger(connection)
         if stranger is not None:
@@ -55,7 +58,7 @@ def migrate(engine: Engine, contract: Contract, reader_password: str | None = No
         adopt(connection, contract)
         make_partitions(connection, datetime.now(UTC))
         # Last, so that others who make the role at this moment wait for as short as can be.
-        admit_reader(connection, tables_of(contract).metadata.tables, reader_password)
+        admit(connection, passwords)
 
 
 def one_at_a_time(connection: Connection) -> None:
@@ -99,6 +102,27 @@ def head() -> str:
 
 def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
+
+
+def _must_be_the_owner(connection: Connection) -> None:
+    """Refuse, before any change, whoever may not make them.
+
+    Raises:
+        DatabaseOutdated: the tables are another user's, or this one may not make any.
+    """
+    may = connection.scalar(
+        text(
+            "SELECT coalesce((SELECT pg_has_role(relowner, 'USAGE') FROM pg_class "
+            "WHERE oid = to_regclass(:name)), has_schema_privilege(current_schema(), 'CREATE'))"
+        ),
+        {"name": PREDICTIONS},
+    )
+    if not may:
+        user = connection.engine.url.username
+        raise DatabaseOutdated(
+            f"The tables are to be brought to this version, which {user} may not do.",
+            "Run jobchurn db migrate with the DATABASE_URL of the tables' owner.",
+        )
 
 
 def _stranger(connection: Connection) -> str | None:
