@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
@@ -73,27 +73,38 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
     """
     path = Path(good.path)
     try:
-        digest = files.sha256_of(path)
         status = path.stat()
     except OSError as error:
         raise DataUnusable(
             f"The good rows of run {good.run_id} cannot be read from {path}: {error.strerror}.",
             "Put the file back: nothing else holds these rows.",
         ) from error
-    records = list(read_rows(path, services.contract).records.values())
-    size = services.settings.max_records
-    for first in range(0, len(records), size):
+    rows = read_rows(path, services.contract)
+    digest, records = rows.sheet.sha256, rows.records
+    for number, piece in enumerate(_pieces(records, services.settings.max_records)):
         predictor(
-            records[first : first + size],
-            key=f"file:{digest}:{first // size}",
+            [records[row] for row in piece],
+            key=f"file:{digest}:{number}",
             run_id=good.run_id,
             file=files.printable(path.name),
-            first_row=first + 1,
+            first_row=piece[0],
         )
     services.store.predictions.mark_predicted(
         digest, name=path.name, mtime=status.st_mtime, rows=len(records), run_id=good.run_id
     )
     return Scored(path.name, len(records))
+
+
+def _pieces(rows: Iterable[int], size: int) -> Iterator[list[int]]:
+    """Neighbouring rows, at most ``size`` at once: what was removed on request leaves a gap."""
+    piece: list[int] = []
+    for row in rows:
+        if piece and (len(piece) == size or row != piece[-1] + 1):
+            yield piece
+            piece = []
+        piece.append(row)
+    if piece:
+        yield piece
 
 
 def score_new(
