@@ -9,7 +9,7 @@ from=$(dirname "$0")
 to=${GRAFANA_FILES:-/tmp/grafana}
 
 # Grafana takes secrets from files for its own settings alone; provisioning reads variables.
-for name in GF_SECURITY_ADMIN_PASSWORD GRAFANA_DATABASE_PASSWORD; do
+for name in GF_SECURITY_ADMIN_PASSWORD GRAFANA_DATABASE_PASSWORD RUNBOOK_QUERY; do
     file=${SECRETS:-/secrets/grafana}/$name
     [ ! -r "$file" ] || export "$name=$(cat "$file")"
 done
@@ -60,6 +60,29 @@ for file in "$to"/dashboards/*.json; do
     fill "$file" 'http://127\.0\.0\.1:8000' "${api%/}"
     fill "$file" 'http://127\.0\.0\.1:8501' "${webapp%/}"
 done
+# Who follows a link holds no key of the API. The runbook's links are signed, where a secret of the
+# API has made what they need; where keys are asked for, reports are read in the web app instead.
+if [ -n "${RUNBOOK_QUERY:-}" ]; then
+    case $RUNBOOK_QUERY in
+    *[!A-Za-z0-9%=\&_-]*)
+        echo 'start.sh: RUNBOOK_QUERY is no query.' >&2
+        exit 1
+        ;;
+    esac
+    query=$(printf %s "?$RUNBOOK_QUERY" | sed 's/&/\\&/g')
+    # shellcheck disable=SC2016 # Not our variables: the files'.
+    for file in "$to"/dashboards/*.json; do
+        sed -e 's|\${api}/runbook/${__value.raw}|&'"$query|" \
+            -e 's|\${api}/reports/${__value.raw}|${webapp}/ingestion|' "$file" >"$file.signed"
+        mv "$file.signed" "$file"
+    done
+    if [ -z "${RUNBOOK_URL:-}" ]; then
+        rules=$to/provisioning/alerting/rules.yaml
+        # shellcheck disable=SC2016
+        sed 's|\${RUNBOOK_URL}/[a-z-]*|&'"$query|" "$rules" >"$rules.signed"
+        mv "$rules.signed" "$rules"
+    fi
+fi
 # shellcheck disable=SC2016 # Not our variable: the files'.
 fill "$to/provisioning/alerting/rules.yaml" '\${RUNBOOK_URL}' "${runbook%/}"
 

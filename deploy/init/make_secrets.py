@@ -12,9 +12,13 @@ import json
 import os
 import secrets
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from jobchurn.links import Links
+
 USER = "admin"
+RUNBOOK = "/runbook/"
 PRIVATE = 0o600
 FOR_ANOTHER_USER = 0o444
 """Of images that run as a user of their own: whoever has the volume may read it."""
@@ -27,6 +31,7 @@ def main(root: Path, *, demo: bool) -> None:
 
     database = f"postgresql://jobchurn:{_password()}@postgres:5432/jobchurn"
     _once(root / "app" / "DATABASE_URL", database)
+    links = Links(_once(root / "app" / "LINK_SECRET", secrets.token_urlsafe(32)))
 
     airflow = root / "airflow"
     connection = f"postgresql+psycopg://airflow:{_password()}@postgres:5432/airflow"
@@ -44,6 +49,19 @@ def main(root: Path, *, demo: bool) -> None:
     grafana = root / "grafana"
     _once(grafana / "GRAFANA_DATABASE_PASSWORD", _password(), FOR_ANOTHER_USER)
     _sign_in(grafana / "GF_SECURITY_ADMIN_PASSWORD", "Grafana", demo=demo)
+    _open_runbook(grafana / "RUNBOOK_QUERY", links)
+
+
+def _open_runbook(path: Path, links: Links) -> None:
+    """With what Grafana's links open the runbook: Grafana has no key of the API, nor its readers.
+
+    It holds for a year, and is made anew once half of that is over or the secret is another.
+    """
+    now = datetime.now(UTC)
+    known = path.read_text(encoding="utf-8") if path.exists() else ""
+    if not links.admits(f"{RUNBOOK}page?{known}", now + timedelta(days=183)):
+        query = links.sign_folder(RUNBOOK, now + timedelta(days=365))
+        _write(path, query, FOR_ANOTHER_USER)
 
 
 def _password() -> str:

@@ -7,11 +7,14 @@ import stat
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+
+from jobchurn.links import Links
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy"
 
@@ -44,7 +47,7 @@ def test_secrets_are_made_once(root, capsys):
     make_secrets.main(root, demo=False)
     assert contents(root) == made
     assert capsys.readouterr().out == ""
-    assert len(set(made.values())) == len(made) == 10
+    assert len(set(made.values())) == len(made) == 12
     password = json.loads(made["airflow/passwords.json"])["admin"]
     assert told.splitlines() == [
         f"Airflow: sign in as admin with {password}",
@@ -96,7 +99,19 @@ def test_a_demonstration_has_well_known_passwords_that_go_with_it(root, capsys):
     assert json.loads(after["airflow/passwords.json"]) != {"admin": "admin"}
     assert after["grafana/GF_SECURITY_ADMIN_PASSWORD"] != "admin"
     unchanged = {name for name in demo if demo[name] == after[name]}
-    assert len(unchanged) == 8
+    assert len(unchanged) == 10
+
+
+def test_grafana_s_links_open_the_runbook_for_half_a_year_at_least(root):
+    make_secrets.main(root, demo=False)
+    made = contents(root)
+    links, page = Links(made["app/LINK_SECRET"]), f"/runbook/drift?{made['grafana/RUNBOOK_QUERY']}"
+    now = datetime.now(UTC)
+    assert links.admits(page, now + timedelta(days=183))
+    assert not links.admits(page, now + timedelta(days=366))
+    (root / "app" / "LINK_SECRET").write_text("another" * 8)
+    make_secrets.main(root, demo=False)
+    assert contents(root)["grafana/RUNBOOK_QUERY"] != made["grafana/RUNBOOK_QUERY"]
 
 
 def entered(root, *command, **environment):

@@ -145,6 +145,48 @@ def test_every_rule_links_its_page_at_the_runbooks_address(place, environment, a
     assert "$__timeFilter" in group["rules"][0]["data"][0]["model"]["rawSql"]
 
 
+QUERY = "folder=%2Frunbook%2F&expires=1800000000&signature=a-b_c"
+
+
+@pytest.mark.parametrize(
+    ("environment", "tail"),
+    [({}, f"?{QUERY}"), ({"RUNBOOK_URL": "https://wiki.test/x"}, "")],
+)
+def test_links_to_the_api_s_runbook_are_signed_and_those_to_another_s_are_not(
+    place, environment, tail
+):
+    (place / "secrets" / "RUNBOOK_QUERY").write_text(QUERY)
+    started(place, **environment)
+    address = environment.get("RUNBOOK_URL", "http://127.0.0.1:8000/runbook")
+    [group] = alerting(place)["rules"]["groups"]
+    assert [rule["annotations"]["runbook_url"] for rule in group["rules"]] == [
+        f"{address}/{rule['uid']}{tail}" for rule in group["rules"]
+    ]
+
+
+def test_where_keys_are_asked_for_dashboards_lead_to_what_opens_without_one(place):
+    for name in ("ingestion", "service"):
+        text = (SCRIPT.parent / "dashboards" / f"{name}.json").read_text()
+        (place / "ours" / "dashboards" / f"{name}.json").write_text(text)
+    (place / "secrets" / "RUNBOOK_QUERY").write_text(QUERY)
+    started(place)
+    completed = place / "completed" / "dashboards"
+    service, ingestion = (
+        (completed / f"{name}.json").read_text() for name in ("service", "ingestion")
+    )
+    assert f'"${{api}}/runbook/${{__value.raw}}?{QUERY}"' in service
+    assert '"${webapp}/ingestion"' in ingestion
+    assert "/reports/" not in ingestion
+    for name, text in (("service", service), ("ingestion", ingestion)):
+        assert list(faults_of(f"dashboards/{name}.json", text)) == []
+
+
+@pytest.mark.parametrize("query", ['a"b', "a|b", "a b", "a\nb", "a\\b", "a'b", "$(id)"])
+def test_what_is_no_query_ends_the_start(place, query):
+    (place / "secrets" / "RUNBOOK_QUERY").write_text(query)
+    assert "no query" in started(place, code=1)[1]
+
+
 def test_dashboards_lead_to_the_addresses_of_this_installation(place):
     started(place, API_PUBLIC_URL="https://api.test/", WEBAPP_PUBLIC_URL="https://app.test:8443")
     text = (place / "completed" / "dashboards" / "small.json").read_text()
