@@ -28,6 +28,8 @@ class StructureRule(StrEnum):
     DELIMITER = "delimiter"
     REPEATED_NAME = "repeated name"
     TOO_MANY_COLUMNS = "too many columns"
+    ATTEMPTS = "attempts"
+    """It was never judged: too many workers have ended over it."""
 
     MISSING_COLUMN = "missing column"
 

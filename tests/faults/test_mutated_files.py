@@ -58,7 +58,7 @@ def routed(raw, folder, contract, *, suite=True):
     sheet, verdict = judged(raw, contract, suite=suite)
     good, bad = folder / "good", folder / "bad"
     if verdict.refusal is not None:
-        files.refuse(sheet, bad)
+        files.refuse(raw, sheet.sha256, bad)
     else:
         rows = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
         files.route(

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 
 from faults.boundaries import Death, watch
+from faults.deadly import DEADLY
 from faults.plants import PLANTS
 from jobchurn import wiring
 from jobchurn.contract import JOB_CHANGE
@@ -66,7 +67,7 @@ def work(home: str, database: str, death: Death | None, plant: str | None, setti
     if not os.path.ismount(services.folders.data):  # else nothing of it can be stashed
         trace = watch(services.folders.data, stash, death).trace
     if plant is not None:
-        PLANTS[plant]()
+        (PLANTS | DEADLY)[plant]()
     for _ in ingest.ingest_all(services, trigger="cli"):
         pass
     for _ in score.score_new(services):

@@ -21,7 +21,7 @@ from api_house import open_house
 from api_process import Served
 from jobchurn.api_client import ATTEMPTS, ApiPredictor
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.errors import DataUnusable, InvalidRecords, ServiceUnreachable
+from jobchurn.errors import DatabaseLocked, DataUnusable, InvalidRecords, ServiceUnreachable
 from jobchurn.flow import ingest, score
 from small_model import random_records, small_model
 from store_work import at_once
@@ -466,3 +466,17 @@ def test_a_file_that_lacks_a_required_column_is_told(house, tmp_path):
     with pytest.raises(DataUnusable, match="training_hours"):
         answers_of(house, path)
     assert house.store.predictions.count() == 0
+
+
+def test_a_file_that_a_sleeping_worker_predicts_is_left_and_the_others_are_not(house):
+    for number, name in enumerate(("a.csv", "b.csv")):
+        ingested(house, name, good_lines(2, seed=number))
+    real = score.here(house)
+
+    def predictor(records, *, file, **lineage):
+        if file == "a.csv":
+            raise DatabaseLocked("Another one holds it.")
+        real(records, file=file, **lineage)
+
+    assert [scored.file for scored in score.score_new(house, predictor)] == ["b.csv"]
+    assert [scored.file for scored in score.score_new(house)] == ["a.csv"]

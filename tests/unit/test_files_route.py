@@ -1,3 +1,5 @@
+import hashlib
+
 import pytest
 
 from jobchurn import files
@@ -5,6 +7,10 @@ from jobchurn.contract import JOB_CHANGE
 
 HEAD = b"enrollee_id,city,city_development_index,relevent_experience,training_hours\r\n"
 RECORDS = [b"%d,city_%d,0.5,No relevent experience,7\r\n" % (n, n) for n in range(1, 7)]
+
+
+def hash_of(content):
+    return hashlib.sha256(content).hexdigest()
 
 
 @pytest.fixture
@@ -58,8 +64,15 @@ def test_a_refused_file_has_no_records_to_route(tmp_path):
 
 def test_a_refused_file_is_kept_byte_for_byte(tmp_path):
     content = bytes(range(256)) * 10_000
-    files.refuse(files.cut_bytes(content, JOB_CHANGE), tmp_path / "bad")
+    (tmp_path / "raw").write_bytes(content)
+    assert files.refuse(tmp_path / "raw", hash_of(content), tmp_path / "bad")
     assert (tmp_path / "bad").read_bytes() == content
+
+
+def test_a_refused_file_that_has_changed_is_kept_nowhere(tmp_path):
+    (tmp_path / "raw").write_bytes(b"another")
+    assert not files.refuse(tmp_path / "raw", hash_of(b"content"), tmp_path / "bad")
+    assert [path.name for path in tmp_path.iterdir()] == ["raw"]
 
 
 def test_what_is_routed_is_what_was_cut_even_if_the_file_has_changed_since(tmp_path):

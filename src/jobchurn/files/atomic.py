@@ -52,7 +52,7 @@ def copy(source: Path, destination: Path, staging: Path | None = None) -> None:
         OSError: one of them cannot be read or written.
         DataUnusable: the source is no regular file.
     """
-    write_atomically(destination, _pieces(source), staging)
+    write_atomically(destination, pieces(source), staging)
 
 
 def move(source: Path, destination: Path) -> None:
@@ -70,6 +70,12 @@ def move(source: Path, destination: Path) -> None:
         source.unlink()
     _sync(destination.parent)
     _sync(source.parent)
+
+
+def remove(path: Path) -> None:
+    """Remove a file where there is one, so that it does not come back with a crash."""
+    path.unlink(missing_ok=True)
+    _sync(path.parent)
 
 
 def make_folder(path: Path) -> None:
@@ -119,7 +125,13 @@ def sweep(folder: Path, seconds: float = 3600.0) -> int:
     return removed
 
 
-def _pieces(source: Path) -> Iterator[bytes]:
+def pieces(source: Path) -> Iterator[bytes]:
+    """A regular file's bytes, piece by piece.
+
+    Raises:
+        OSError: it cannot be read.
+        DataUnusable: it is no regular file.
+    """
     with open_regular(source) as file:
         while piece := file.read(_PIECE):
             yield piece

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Container, Iterator
 from itertools import groupby
 from pathlib import Path
 
-from jobchurn.files.atomic import write_atomically
+from jobchurn.files.atomic import pieces, write_atomically
 from jobchurn.files.cut import Sheet
 
 
@@ -44,13 +45,39 @@ def route(
             write_atomically(place, _pieces(sheet, bad, is_bad), staging)
 
 
-def refuse(sheet: Sheet, bad_path: Path, staging: Path | None = None) -> None:
-    """Write a whole file to bad, byte for byte as it was cut; ``staging`` as for :func:`route`.
+def refuse(source: Path, sha256: str, bad_path: Path, staging: Path | None = None) -> bool:
+    """Write a whole file to bad, byte for byte, without looking at what it holds.
+
+    Args:
+        source: the file.
+        sha256: the hash of what is to be written, in hexadecimal.
+        bad_path: where it belongs.
+        staging: as for :func:`route`.
+
+    Returns:
+        Whether it is written; it is not where the file's content is another by now.
 
     Raises:
-        OSError: the file cannot be written.
+        OSError: a file cannot be read or written.
     """
-    write_atomically(bad_path, sheet.data, staging)
+
+    def checked() -> Iterator[bytes]:
+        digest = hashlib.sha256()
+        for piece in pieces(source):
+            digest.update(piece)
+            yield piece
+        if digest.hexdigest() != sha256:
+            raise _Changed
+
+    try:
+        write_atomically(bad_path, checked(), staging)
+    except _Changed:
+        return False
+    return True
+
+
+class _Changed(Exception):
+    """The file is no longer what was to be written."""
 
 
 def _pieces(sheet: Sheet, bad: Container[int], wanted: bool) -> Iterator[bytes]:

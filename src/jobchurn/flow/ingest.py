@@ -25,7 +25,7 @@ from pathlib import Path
 
 from jobchurn import files, quality, report
 from jobchurn.errors import DataUnusable, LeaseLost, NotFound
-from jobchurn.flow import alert, lease, work
+from jobchurn.flow import alert, attempts, lease, work
 from jobchurn.flow.services import Services
 from jobchurn.policy import Criticality, criticality_of
 from jobchurn.store.arrivals import Claim
@@ -112,23 +112,15 @@ def resume(services: Services, run_id: str, holder: str) -> Claim:
     )
 
 
+@attempts.blameless
 def validate_data(services: Services, claim: Claim) -> Verdict:
     """Judge the file; leave verdict and report in the work folder."""
     folder = work.folder_of(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
-        sheet = _sheet(services, claim)
-        if sheet.refusal is not None:
-            verdict = Verdict(rows_total=sheet.rows, refusal=sheet.refusal, notes=sheet.notes)
+        if attempts.are_used_up(services, claim):
+            verdict = Verdict(rows_total=0, refusal=attempts.refusal_of(claim))
         else:
-            verdict = quality.judge(
-                sheet.columns,
-                services.contract,
-                rows=sheet.rows,
-                faults=sheet.faults,
-                missing=sheet.missing,
-                known_levels=services.registry.known_levels(),
-                notes=sheet.notes,
-            )
+            verdict = _judged(services, claim)
         page = report.render(
             verdict,
             services.contract,
@@ -144,12 +136,29 @@ def validate_data(services: Services, claim: Claim) -> Verdict:
     return verdict
 
 
+def _judged(services: Services, claim: Claim) -> Verdict:
+    sheet = _sheet(services, claim)
+    if sheet.refusal is not None:
+        return Verdict(rows_total=sheet.rows, refusal=sheet.refusal, notes=sheet.notes)
+    return quality.judge(
+        sheet.columns,
+        services.contract,
+        rows=sheet.rows,
+        faults=sheet.faults,
+        missing=sheet.missing,
+        known_levels=services.registry.known_levels(),
+        notes=sheet.notes,
+    )
+
+
+@attempts.blameless
 def save_statistics(services: Services, claim: Claim) -> None:
     """Keep the verdict's figures in the database, not yet published."""
     verdict = staged_verdict(services, claim)
     services.store.runs.save_statistics(claim, verdict, _criticality(services, verdict))
 
 
+@attempts.blameless
 def send_alerts(services: Services, claim: Claim) -> None:
     """Tell people, where the file has problems that are worth it; a repeat was told already."""
     alert.retry_alerts(services)
@@ -158,25 +167,29 @@ def send_alerts(services: Services, claim: Claim) -> None:
         alert.send_alerts(services, claim, verdict, _criticality(services, verdict))
 
 
+@attempts.blameless
 def split_and_save(services: Services, claim: Claim) -> None:
     """Write good rows, bad rows, their reasons and the report; a repeat routes nothing."""
     verdict = staged_verdict(services, claim)
     routes = routes_of(services, claim, verdict)
     folder = work.folder_of(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
-        if routes.good or routes.bad:
+        if verdict.refusal is not None and routes.bad:
+            if not files.refuse(work.raw_of(services, claim), claim.sha256, routes.bad, folder):
+                raise _written_to(services, claim)
+            if attempts.are_used_up(services, claim):  # one of the earlier ones may have routed
+                files.remove(services.folders.good_data / routes.bad.name)
+        elif routes.good or routes.bad:
             sheet = _sheet(services, claim)
-            if verdict.refusal is not None and routes.bad:
-                files.refuse(sheet, routes.bad, folder)
-            else:
-                bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
-                files.route(sheet, bad, routes.good, routes.bad, folder)
+            bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
+            files.route(sheet, bad, routes.good, routes.bad, folder)
         if routes.reasons:
             files.write_atomically(routes.reasons, _reason_lines(verdict), folder)
         files.write_atomically(routes.report, (folder / _REPORT).read_bytes(), folder)
         services.store.arrivals.check(claim)
 
 
+@attempts.blameless
 def finish(services: Services, claim: Claim) -> Run:
     """Publish the run in one transaction; then nothing of it is left to do.
 
@@ -219,7 +232,8 @@ def _publish(services: Services, claim: Claim) -> Run:
 
 def ingest(services: Services, claim: Claim) -> Run:
     """Take a claimed arrival through all steps; those that are done already cost little."""
-    if not (work.folder_of(services, claim) / _VERDICT).exists():
+    is_judged = (work.folder_of(services, claim) / _VERDICT).exists()
+    if not is_judged or attempts.are_used_up(services, claim):
         validate_data(services, claim)
     save_statistics(services, claim)
     send_alerts(services, claim)
@@ -373,19 +387,24 @@ def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim |
 def _sheet(services: Services, claim: Claim) -> files.Sheet:
     """The claimed file, cut.
 
-    Whoever had it open when it was claimed may be writing to it still. Then it is no longer what
-    was claimed, and it is put back as a new arrival.
-
     Raises:
-        LeaseLost: so it is; or another worker has the run.
+        LeaseLost: it is no longer what was claimed; or another worker has the run.
     """
     sheet = files.cut(work.raw_of(services, claim), services.contract)
     if sheet.sha256 != claim.sha256:
-        work.withdraw(services, claim)
-        name = files.printable(claim.name)
-        raise LeaseLost(
-            f"{name} was written to while it was worked on; it waits as a new arrival.",
-            "Nothing is lost. Deliver files whole: under another name first, then renamed; or set "
-            "SETTLE_SECONDS to more than the longest pause while they are written.",
-        )
+        raise _written_to(services, claim)
     return sheet
+
+
+def _written_to(services: Services, claim: Claim) -> LeaseLost:
+    """What to raise where a file is no longer what was claimed, once it is a new arrival.
+
+    Whoever had it open when it was claimed may be writing to it still.
+    """
+    work.withdraw(services, claim)
+    return LeaseLost(
+        f"{files.printable(claim.name)} was written to while it was worked on; it waits as a new "
+        "arrival.",
+        "Nothing is lost. Deliver files whole: under another name first, then renamed; or set "
+        "SETTLE_SECONDS to more than the longest pause while they are written.",
+    )

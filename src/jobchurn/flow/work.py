@@ -12,6 +12,7 @@ from pathlib import Path
 
 from jobchurn import files
 from jobchurn.errors import LeaseLost
+from jobchurn.flow.attempts import blameless
 from jobchurn.flow.services import Services
 from jobchurn.store.arrivals import Claim
 
@@ -28,6 +29,7 @@ def raw_of(services: Services, claim: Claim) -> Path:
     return folder_of(services, claim) / _RAW
 
 
+@blameless
 def secure(services: Services, claim: Claim) -> bool:
     """Have a claimed file in the run's work folder; whether this worker has it, and as claimed."""
     try:

@@ -22,6 +22,7 @@ from jobchurn.errors import DatabaseLocked, LeaseLost, NotFound
 from jobchurn.store.engine import MOMENT_SECONDS, now_of, transaction
 from jobchurn.store.names import decoded, encoded
 from jobchurn.store.tables import Tables
+from jobchurn.verdict import StructureRule
 
 _NOBODY = ""
 """The holder of an arrival that was released."""
@@ -39,7 +40,8 @@ class Claim:
         sha256: of the raw bytes, hexadecimal.
         size: of the raw file, in bytes.
         token: the fencing token; it rises with each take-over.
-        attempts: how many workers have held the arrival, this one included.
+        attempts: how many workers have held the arrival, this one included; a failure that is
+            not the file's (see :meth:`Arrivals.forgive`) begins the count anew.
         trigger: what started the run: ``start``, ``cli`` or ``dag``.
         started_at: when the arrival was first claimed.
         duplicate_of: the run that had this content first, or ``None``.
@@ -237,6 +239,14 @@ class Arrivals:
         """
         self._change(claim, holder=_NOBODY)
 
+    def forgive(self, claim: Claim) -> None:
+        """Count the attempts anew: what went wrong would have gone wrong with any other file.
+
+        Raises:
+            LeaseLost: another worker has taken the arrival over.
+        """
+        self._change(claim, attempts=0)
+
     def withdraw(self, claim: Claim) -> None:
         """Close the arrival without a run: its file has gone, or is another one by now.
 
@@ -280,14 +290,16 @@ class Arrivals:
         """The new arrival's claim, marked as a duplicate where a run had its content before.
 
         A statement of its own: the insertion does not see a run that was published while it
-        waited.
+        waited. A run that has not so much as looked at its file's content knows nothing of it.
         """
-        arrivals, runs = self._arrivals, self._tables.runs
+        arrivals, runs, issues = self._arrivals, self._tables.runs, self._tables.issues
+        unread = (issues.c.run_id == runs.c.run_id) & (issues.c.rule == StructureRule.ATTEMPTS)
         first = (
             sa.select(runs.c.run_id)
             .where(runs.c.sha256 == sha256)
             .where(runs.c.finished_at.is_not(None))
             .where(runs.c.duplicate_of.is_(None))
+            .where(~sa.exists().where(unread))
             .order_by(runs.c.run_id)
             .limit(1)
             .scalar_subquery()
