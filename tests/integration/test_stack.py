@@ -123,6 +123,15 @@ class Stack:
             if "time.sleep" in name and "http.server" not in name
         ]
 
+    def keeper(self):
+        """The keeper: a fork of the process that was started, so it looks the same."""
+        guard = self.started[-1].pid
+        return next(
+            pid
+            for pid in self.processes()
+            if f"PPid:\t{guard}\n" in Path(f"/proc/{pid}/status").read_text()
+        )
+
     def supervisord(self):
         return next(
             pid for pid, name in self.processes().items() if "supervisor.supervisord" in name
@@ -230,17 +239,34 @@ def test_a_signal_stops_everything_grandchildren_included(stack, number):
     assert set(stack.states().values()) == {"external", "stopped"}
 
 
-def test_a_killed_keeper_takes_everything_with_it(stack):
-    process = stack.up("--only=api")
+def test_a_killed_guard_takes_everything_with_it(stack):
+    process = stack.up()
+    eventually(lambda: len(stack.grandchildren()) == 3)
     process.kill()
     process.wait()
     eventually(lambda: not stack.processes())
 
 
+def test_a_killed_keeper_is_followed_by_another_and_by_all_services(stack):
+    process = stack.start()
+    until_said(process, "Ctrl-C stops it.")
+    eventually(lambda: len(stack.grandchildren()) == 3)
+    former = set(stack.processes()) - {process.pid}
+    os.kill(stack.keeper(), signal.SIGKILL)
+    eventually(lambda: not former & set(stack.processes()))
+    eventually(lambda: stack.are_up(["api", "webapp"]) and len(stack.grandchildren()) == 3)
+    assert (stack.toys / "prepared").read_text() == "True\n"
+    process.send_signal(signal.SIGTERM)
+    code, out, _ = ended(process)
+    assert code == 0
+    assert "the keeper was killed" in out
+    assert not stack.processes()
+
+
 def test_a_killed_supervisor_is_started_again_with_all_services(stack):
     process = stack.up()
     eventually(lambda: len(stack.grandchildren()) == 3)
-    former = set(stack.processes()) - {process.pid}
+    former = {stack.supervisord(), stack.pid("api"), stack.pid("webapp"), *stack.grandchildren()}
     os.kill(stack.supervisord(), signal.SIGKILL)
     eventually(lambda: not former & set(stack.processes()))
     eventually(lambda: stack.are_up(["api", "webapp"]) and len(stack.grandchildren()) == 3)

@@ -13,7 +13,7 @@ import pytest
 from jobchurn.errors import DataUnusable, InvalidSettings, NotFound, PlaceRefused, StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack import control, processes
-from jobchurn.stack.display import Changes, Display
+from jobchurn.stack.display import Display
 from jobchurn.stack.doctor import Level, differences, doctor
 from jobchurn.stack.logs import followed, last_lines
 from jobchurn.stack.private import write_private
@@ -216,16 +216,6 @@ def test_a_stop_ends_a_function_that_runs_apart():
 
 def service_state(state, pid=1):
     return ServiceState("toy", State(state), pid, "here")
-
-
-def test_a_restart_is_news_at_once_and_a_state_once_it_lasts():
-    changes = Changes([service_state("running")])
-    assert changes.among([service_state("running")]) == []
-    assert changes.among([service_state("starting")]) == []
-    assert changes.among([service_state("running")]) == []
-    assert changes.among([service_state("starting")]) == []
-    assert changes.among([service_state("starting")]) == ["toy is starting"]
-    assert changes.among([service_state("running", 2)]) == ["toy was restarted (pid 2)"]
 
 
 def test_where_there_is_no_terminal_each_change_is_a_line(capsys):

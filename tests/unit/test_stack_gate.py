@@ -140,12 +140,21 @@ def test_a_target_is_shown_without_user_and_password():
     assert shown("postgresql://me:secret@somewhere:1/mine") == "postgresql://somewhere:1/mine"
 
 
-def run_gate(folder, **spec):
+def run_gate(folder, supervisor=None, **spec):
     path = folder / "spec.json"
     path.write_text(Spec(folder=str(folder), **spec).to_json())
+    (folder / "supervisord.pid").write_text(f"{supervisor or os.getpid()}\n")
     command = [sys.executable, "-m", "jobchurn.stack.gate", str(path)]
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(map(str, sys.path))}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, check=False, cwd=folder
+    )
+
+
+def test_the_gate_of_a_supervisor_that_has_ended_starts_nothing(tmp_path):
+    done = run_gate(tmp_path, supervisor=os.getppid(), command=["echo", "started"])
+    assert (done.returncode, done.stdout) == (os.EX_TEMPFAIL, "")
+    assert "supervisord has ended" in done.stderr
 
 
 def test_the_gate_becomes_the_program_in_its_folder_and_environment(tmp_path):

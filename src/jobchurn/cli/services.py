@@ -14,6 +14,7 @@ from jobchurn.cli.show import note, table
 if TYPE_CHECKING:
     from jobchurn.flow.services import Services
     from jobchurn.settings import Settings
+    from jobchurn.stack.record import ServiceState
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,6 +52,7 @@ def prepare(settings: Settings, full: bool) -> None:
     from jobchurn import wiring
     from jobchurn.flow.start import prepare as make
 
+    wiring.bring_up(settings)
     with wiring.services(settings) as services:
         make(services, note)
         if full:
@@ -105,11 +107,18 @@ def status(
         return
     table(
         "Services",
-        ("service", "state", "pid", "address"),
-        ((s.name, s.state, s.pid, s.address) for s in found),
+        ("service", "state", "pid", "address", "since", "restarts"),
+        ((s.name, _fares(s), s.pid, s.address, s.since, s.restarts) for s in found),
     )
+    for state in found:
+        if state.last_words:
+            note(f"{state.name} fails again and again; its last words: {state.last_words}")
     if any(s.name == "postgres" and s.state in ("running", "external") for s in found):
         _tell_what_is_predicted()
+
+
+def _fares(state: ServiceState) -> str:
+    return f"{state.state}, failing" if state.failing and state.state != "failed" else state.state
 
 
 def _tell_what_is_predicted() -> None:

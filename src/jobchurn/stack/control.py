@@ -8,11 +8,15 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 from jobchurn.errors import InvalidSettings, NotFound, StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack import logs as log_files
+from jobchurn.stack.history import History
+from jobchurn.stack.logs import last_lines
 from jobchurn.stack.processes import lives
 from jobchurn.stack.record import Record, ServiceState, StackFolder, State
 from jobchurn.stack.services import services_of
@@ -27,13 +31,39 @@ STOP_SECONDS = 240.0
 def status(settings: Settings) -> list[ServiceState]:
     """How every service of this home fares; those that were not started are stopped."""
     record = _running(settings)
-    known = {state.name: state for state in record.states()} if record else {}
+    known = {state.name: state for state in told(record, settings)} if record else {}
     rows = []
     for service in services_of(settings):
         idle = State.EXTERNAL if service.external else State.STOPPED
         absent = ServiceState(service.name, idle, None, service.address)
         rows.append(known.get(service.name, absent))
     return rows
+
+
+def told(record: Record, settings: Settings) -> list[ServiceState]:
+    """How the services of a running stack fare, with what its keeper has seen of them so far."""
+    folder = StackFolder(settings.home)
+    try:
+        courses = History.from_json(folder.courses.read_text(encoding="utf-8")).courses
+    except FileNotFoundError:  # it is still coming up
+        courses = {}
+    found = []
+    for seen in record.states():
+        state, course = seen, courses.get(seen.name)
+        if course is not None:
+            state = replace(
+                state,
+                since=datetime.fromtimestamp(course.since, UTC).isoformat(timespec="seconds"),
+                restarts=course.restarts,
+                failing=course.failing_since is not None,
+            )
+        if state.failing or state.state is State.FAILED:
+            programs = record.programs.get(state.name, ())
+            lines = [line for name in programs for line in last_lines(folder.log(name), 20)]
+            words = [line.strip() for line in lines if line.strip()]
+            state = replace(state, last_words=words[-1] if words else None)
+        found.append(state)
+    return found
 
 
 def down(settings: Settings) -> bool:

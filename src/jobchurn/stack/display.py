@@ -68,32 +68,6 @@ class Display:
             self._console.print(table(states))
 
 
-class Changes:
-    """Tells which changes are news: restarts and failures at once, others once they have lasted.
-
-    Whether a service answers flickers on a busy machine; that its program was given up does not.
-    """
-
-    def __init__(self, states: Sequence[ServiceState]) -> None:
-        self._told = {state.name: state for state in states}
-        self._last = dict(self._told)
-
-    def among(self, states: Sequence[ServiceState]) -> list[str]:
-        """One sentence for each service that changed."""
-        news = []
-        for state in states:
-            told, last = self._told[state.name], self._last[state.name]
-            if state.pid is not None and state.pid != told.pid:
-                news.append(f"{state.name} was restarted (pid {state.pid})")
-            elif state.state != told.state and state.state in (last.state, State.FAILED):
-                news.append(f"{state.name} is {state.state}")
-            else:
-                continue
-            self._told[state.name] = state
-        self._last = {state.name: state for state in states}
-        return news
-
-
 def table(states: Sequence[ServiceState]) -> Table:
     """The services as a table."""
     drawn = Table(box=None, header_style="bold", pad_edge=False)

@@ -122,6 +122,17 @@ def shown(target: str) -> str:
     return address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()
 
 
+def is_supervised(pid_file: Path) -> bool:
+    """Whether our parent is the supervisord that wrote this file.
+
+    It may have died before the kernel was asked to tell us of its death.
+    """
+    try:
+        return int(pid_file.read_text(encoding="ascii")) == os.getppid()
+    except (FileNotFoundError, ValueError):
+        return False
+
+
 def _say(text: str) -> None:
     sys.stderr.write(f"gate: {text}\n")
     sys.stderr.flush()
@@ -131,6 +142,9 @@ def main(arguments: list[str]) -> int:
     """Wait, then become the program; returns an exit code only where that fails."""
     spec = Spec(**json.loads(Path(arguments[0]).read_text(encoding="utf-8")))
     environment = os.environ | spec.environment
+    if not is_supervised(Path("supervisord.pid")):
+        _say("supervisord has ended; giving up")
+        return os.EX_TEMPFAIL
     os.chdir(spec.folder)
     missing = wait_for(spec.waits, spec.seconds)
     if missing is not None:

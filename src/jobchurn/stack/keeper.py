@@ -1,21 +1,28 @@
-"""The keeper: supervisord's parent, and the adopter of every orphan below it."""
+"""The keeper: supervisord's parent, and the adopter of every orphan below it.
+
+Whatever it is about when supervisord is killed, it starts supervisord and the services anew.
+"""
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections import defaultdict
-from pathlib import Path
+from collections.abc import Mapping
+from contextlib import suppress
 
 from jobchurn.errors import StackFailed
 from jobchurn.stack import supervision
-from jobchurn.stack.display import Changes, Display
+from jobchurn.stack.display import Display
+from jobchurn.stack.history import Event, History, Turn
 from jobchurn.stack.logs import last_lines
 from jobchurn.stack.plan import Plan
 from jobchurn.stack.ports import refuse_taken
+from jobchurn.stack.private import write_private
 from jobchurn.stack.processes import Orphans, StopSignals, become_subreaper
 from jobchurn.stack.record import ALIVE, SILENT, Record, StackFolder
 from jobchurn.stack.supervisor_client import ProgramState
+from jobchurn.stack.supervisord import Supervisord
+from jobchurn.stack.teller import Teller
 
 START_SECONDS = 300.0
 """How long a service may take until it answers, a recovery of the database included."""
@@ -26,14 +33,14 @@ START_FAILURES = 3
 FORMER_SECONDS = 120.0
 """How long to wait for what is left of an earlier stack, or for another user of the database."""
 
-SUPERVISOR_SECONDS = 30.0
-"""How long supervisord may take until it answers."""
-
 STOP_MARGIN_SECONDS = 15.0
 """How long supervisord may take to stop, beyond what the programs may take together."""
 
 REST_SECONDS = 60.0
-"""A program that supervisor gave up is tried again after so long."""
+"""A program that supervisor gave up is tried again after so long, then after twice as long …"""
+
+LONGEST_REST_SECONDS = 480.0
+"""… up to this."""
 
 LAST_WORDS = 25
 """How many lines of a failing program's log are shown."""
@@ -63,8 +70,12 @@ class Keeper:
         self._signals = signals
         self._display = display
         self._orphans = Orphans()
+        self._teller = Teller(plan.settings)
+        self._wanted: list[str] = []
+        self._rests: dict[str, int] = {}
+        self._falls = 0
         self._record: Record | None = None
-        self._supervisord: subprocess.Popen[bytes] | None = None
+        self._supervisord = Supervisord(folder)
         self._stop_seconds = STOP_MARGIN_SECONDS
 
     def launch(self) -> None:
@@ -88,7 +99,7 @@ class Keeper:
             environment=self._plan.public_environment,
         )
         self._record.save(self._folder)
-        self._launch_supervisord()
+        self._supervisord.launch(self._recorded(), self._signals)
 
     def start(self, *names: str) -> None:
         """Start services and wait until each answers.
@@ -97,12 +108,12 @@ class Keeper:
             StackFailed: one does not; its last words are shown.
         """
         record = self._recorded()
-        self._start_programs(*names)
+        self.begin(*names)
         deadline = time.monotonic() + START_SECONDS
         ends: dict[str, set[int]] = defaultdict(set)
         with self._display.coming_up():
             while True:
-                known = record.supervisor().programs()
+                known = self._known()
                 states = record.states(known)
                 self._display.show(states)
                 waiting = [s.name for s in states if s.name in names and not s.is_up]
@@ -120,6 +131,15 @@ class Keeper:
                     )
                 self._signals.sleep(POLL_SECONDS)
 
+    def begin(self, *names: str) -> None:
+        """Start services; whether they answer is for :meth:`watch` to see."""
+        self._wanted += [name for name in names if name not in self._wanted]
+        known = self._known()
+        try:
+            self._start_programs(known)
+        except SILENT:
+            self._revive()
+
     def present(self) -> None:
         """Show all addresses, and the passwords that nobody was shown yet."""
         self._display.summary(self._recorded().states())
@@ -128,33 +148,29 @@ class Keeper:
 
     def watch(self) -> None:
         """Restart what supervisor does not, end orphans, tell of changes; until ``Stopped``."""
-        changes = Changes(self._recorded().states())
-        launches = 0
+        history = self._history()
         while True:
-            launched = time.monotonic()
-            while self._lives():
-                self._signals.sleep(WATCH_SECONDS)
-                self._orphans.end(own=self._own())
-                self._look(changes)
-            launches = launches + 1 if time.monotonic() - launched < REST_SECONDS else 1
-            self._display.note("supervisord has ended; starting it and the services anew")
-            while self._orphans.end():
-                self._signals.sleep(POLL_SECONDS)
-            self._signals.sleep(min(launches, REST_SECONDS))
-            self._launch_supervisord()
-            self._start_programs(*self._plan.names)
+            known = self._known()
+            states, processes = self._recorded().states(known), self._recorded().processes(known)
+            if self._supervisord.lives:
+                for event in history.see(states, processes, time.time()):
+                    self._tell(event)
+                write_private(self._folder.courses, history.to_json())
+                self._retry_failed(known)
+            self._orphans.end(own=self._supervisord.own | self._teller.step())
+            self._signals.sleep(WATCH_SECONDS)
 
     def stop(self) -> None:
         """Stop every service, the last started first, and leave no process behind."""
         deadline = time.monotonic() + self._stop_seconds
-        if self._supervisord is not None:
-            self._supervisord.terminate()
-            while self._lives():
-                self._orphans.end(own=self._own())
-                if time.monotonic() > deadline:
-                    self._supervisord.kill()
-                time.sleep(POLL_SECONDS)
-        while self._orphans.end(own=self._own()):
+        self._supervisord.end()
+        while self._supervisord.lives:
+            self._orphans.end(own=self._supervisord.own)
+            if time.monotonic() > deadline:
+                self._supervisord.end(by_force=True)
+            time.sleep(POLL_SECONDS)
+        self._folder.courses.unlink(missing_ok=True)
+        while self._orphans.end():
             time.sleep(POLL_SECONDS)
         if self._record is not None:
             self._record.remove(self._folder)
@@ -186,47 +202,76 @@ class Keeper:
             raise StackFailed(trouble, "End what holds it, then start again.")
         self._signals.sleep(POLL_SECONDS)
 
-    def _launch_supervisord(self) -> None:
-        listening = Path(self._recorded().socket)
-        listening.unlink(missing_ok=True)
-        # A session of its own: Ctrl-C is for the keeper alone to act on.
-        self._supervisord = subprocess.Popen(  # noqa: S603 (our own command)
-            supervision.command(self._folder),
-            env=supervision.environment(self._folder, listening),
-            cwd=self._folder.logs,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        deadline = time.monotonic() + SUPERVISOR_SECONDS
-        while not self._recorded().answers():
-            if not self._lives() or time.monotonic() > deadline:
-                raise StackFailed(
-                    "supervisord did not start.", f"See {self._folder.log('supervisord')}."
-                )
-            self._signals.sleep(0.05)
+    def _known(self) -> dict[str, ProgramState]:
+        """What supervisord says of the programs; it is started anew where it has ended."""
+        while True:
+            try:
+                return self._recorded().supervisor().programs()
+            except SILENT:
+                if self._supervisord.lives:  # it is busy, or about to end
+                    self._signals.sleep(POLL_SECONDS)
+                else:
+                    self._revive()
 
-    def _start_programs(self, *names: str) -> None:
+    def _revive(self) -> None:
+        """Start supervisord and the services anew, after pauses that grow while it falls again."""
+        while True:
+            self._display.note("supervisord has ended; starting it and the services anew")
+            self._supervisord.end(by_force=True)
+            while self._orphans.end():
+                self._signals.sleep(POLL_SECONDS)
+            self._falls = self._falls + 1 if self._supervisord.age < REST_SECONDS else 1
+            self._signals.sleep(min(self._falls, REST_SECONDS))
+            try:
+                self._supervisord.launch(self._recorded(), self._signals)
+                return self._start_programs(self._recorded().supervisor().programs())
+            except (StackFailed, *SILENT) as trouble:
+                self._display.note(f"that failed: {trouble}")
+
+    def _start_programs(self, known: Mapping[str, ProgramState]) -> None:
         record = self._recorded()
-        known = record.supervisor().programs()
-        for name in names:
+        for name in self._wanted:
             for program in record.programs[name]:
                 if known[program].state not in ALIVE:
                     record.supervisor().start(program)
 
-    def _look(self, changes: Changes) -> None:
-        """Tell what has changed, then try programs again that supervisor has given up."""
-        supervisor = self._recorded().supervisor()
+    def _history(self) -> History:
+        """How the services have fared so far; a keeper before this one may have seen more."""
+        known = self._known()
+        states, processes = self._recorded().states(known), self._recorded().processes(known)
         try:
-            known = supervisor.programs()
-            for news in changes.among(self._recorded().states(known)):
-                self._display.note(news)
-            for program in known.values():
-                if program.state == "FATAL" and time.time() - program.stopped > REST_SECONDS:
-                    supervisor.start(program.name)
-        except SILENT:
-            return  # it is ending; the watch goes on from there
+            kept = History.from_json(self._folder.courses.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return History.begin(states, processes, time.time())
+        return (
+            kept
+            if kept.courses.keys() == {one.name for one in states}
+            else History.begin(states, processes, time.time())
+        )
+
+    def _tell(self, event: Event) -> None:
+        """Show an event, with a failing service's last words; some are for people elsewhere too."""
+        self._display.note(event.text)
+        if event.turn is Turn.FAILING:
+            for program in self._recorded().programs[event.service]:
+                for line in last_lines(self._folder.log(program), LAST_WORDS):
+                    self._display.say(f"  {line}")
+        if event.turn is not None:
+            self._teller.tell(event)
+
+    def _retry_failed(self, known: Mapping[str, ProgramState]) -> None:
+        """Try programs again that supervisor has given up, after rests that grow up to a limit."""
+        for program in known.values():
+            if program.state == "RUNNING":
+                self._rests.pop(program.name, None)
+            if program.state != "FATAL":
+                continue
+            rests = self._rests.get(program.name, 0)
+            rest = min(REST_SECONDS * 2**rests, LONGEST_REST_SECONDS)
+            if time.time() - program.stopped > rest:
+                self._rests[program.name] = rests + 1
+                with suppress(*SILENT):  # where it is ending, the next look finds it
+                    self._recorded().supervisor().start(program.name)
 
     def _ends_again_and_again(self, program: ProgramState) -> StackFailed:
         log = self._folder.log(program.name)
@@ -237,12 +282,6 @@ class Keeper:
             f"{program.name} ends again and again ({why}); its last words are above.",
             f"All of them are in {log}.",
         )
-
-    def _lives(self) -> bool:
-        return self._supervisord is not None and self._supervisord.poll() is None
-
-    def _own(self) -> set[int]:
-        return set() if self._supervisord is None else {self._supervisord.pid}
 
     def _recorded(self) -> Record:
         if self._record is None:

@@ -40,6 +40,10 @@ class Stopped(Exception):
     """The person, or the system, asked the stack to stop."""
 
 
+class Killed(StackFailed):
+    """A process that was to report its end was killed before it could."""
+
+
 class StopSignals:
     """While entered, SIGINT, SIGTERM and SIGHUP ask for a stop in place of ending the process."""
 
@@ -140,11 +144,24 @@ def lives(pid: int) -> bool:
     return state not in ("Z", "X")
 
 
-def run_apart(function: Callable[[], None], signals: StopSignals) -> None:
+def run_apart(
+    function: Callable[[], None],
+    signals: StopSignals,
+    *,
+    patience: float = PATIENCE,
+    meanwhile: Callable[[], None] = lambda: None,
+) -> None:
     """Run a function in a process of its own, so that its memory is given back afterwards.
+
+    Args:
+        function: what is to run; the process is told to end when this one does.
+        signals: requests to stop, which end the process.
+        patience: how many seconds it may take to end once it was asked to.
+        meanwhile: called several times a second while it runs.
 
     Raises:
         JobchurnError: what the function raised.
+        Killed: a signal ended the process.
         StackFailed: the function failed in another way; its traceback went to stderr.
         Stopped: a stop was asked for; the process was ended.
     """
@@ -168,11 +185,14 @@ def run_apart(function: Callable[[], None], signals: StopSignals) -> None:
     with os.fdopen(reader, "rb") as report:
         try:
             while (ended := os.waitpid(pid, os.WNOHANG))[0] != pid:
+                meanwhile()
                 signals.sleep(0.1)
         except Stopped:
-            end_child(pid)
+            end_child(pid, patience)
             raise
         code = os.waitstatus_to_exitcode(ended[1])
+        if code < 0:
+            raise Killed(f"A process of the stack was ended by signal {-code}.")
         if code:
             _raise(report.read(), f"A step of the start ended with {code}.")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import time
 import xmlrpc.client
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,10 +14,11 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TextIO
 
 from jobchurn.stack.gate import answers
 from jobchurn.stack.private import private_folder, write_private
+from jobchurn.stack.processes import lives
 from jobchurn.stack.services import Service
 from jobchurn.stack.supervisor_client import ProgramState, Supervisor
 
@@ -53,12 +55,20 @@ class ServiceState:
         state: how it fares.
         pid: its first process, or ``None``.
         address: where it answers.
+        since: from when on it is in that state, ISO 8601 in UTC; ``None`` where it is not known.
+        restarts: how often one of its programs was restarted since the stack was started.
+        failing: whether it fails again and again, although it may answer just now.
+        last_words: the last line that it wrote, where it fails.
     """
 
     name: str
     state: State
     pid: int | None
     address: str
+    since: str | None = None
+    restarts: int = 0
+    failing: bool = False
+    last_words: str | None = None
 
     @property
     def is_up(self) -> bool:
@@ -117,6 +127,13 @@ class Record:
     def supervisor(self, timeout: float = 5.0) -> Supervisor:
         """The supervisord that this record tells of."""
         return Supervisor(Path(self.socket), timeout)
+
+    def processes(self, known: Mapping[str, ProgramState]) -> dict[str, dict[str, int]]:
+        """The living processes of each service, by program, given what supervisord says."""
+        return {
+            service: {name: pid for name in names if name in known and (pid := known[name].pid)}
+            for service, names in self.programs.items()
+        }
 
     def states(self, known: Mapping[str, ProgramState] | None = None) -> list[ServiceState]:
         """How every service fares now.
@@ -184,8 +201,13 @@ class StackFolder:
         return self.run / "stack.json"
 
     @property
+    def courses(self) -> Path:
+        """How the services have fared (:mod:`.history`)."""
+        return self.run / "courses.json"
+
+    @property
     def lock(self) -> Path:
-        """Locked by the keeper of a running stack; holds its process id."""
+        """Locked while a stack runs; holds the id of the process that was started by hand."""
         return self.run / "keeper.lock"
 
     def read_record(self) -> Record | None:
@@ -200,7 +222,7 @@ class StackFolder:
         return Record(kept["socket"], kept["programs"], services, kept["environment"])
 
     def keeper(self) -> int | None:
-        """The process id of the keeper that runs here now, or ``None``."""
+        """The id of the process that keeps the stack which runs here now, or ``None``."""
         try:
             with self.lock.open("r", encoding="ascii") as file:
                 try:
@@ -212,15 +234,32 @@ class StackFolder:
         return None
 
     @contextmanager
-    def locked(self) -> Iterator[bool]:
-        """Be the keeper here, where nobody else is; yields whether that worked."""
+    def locked(self, patience: float = 0.0) -> Iterator[bool]:
+        """Keep the stack here, where nobody else does; yields whether that worked.
+
+        Children that were forked meanwhile share the lock: it is free when all of them have ended.
+
+        Args:
+            patience: for how many seconds to wait for those, where the process that they belonged
+                to was killed.
+        """
+        deadline = time.monotonic() + patience
         with self.lock.open("a+", encoding="ascii") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
+            while not _lock(file):
+                holder = self.keeper()
+                if time.monotonic() > deadline or (holder is not None and lives(holder)):
+                    yield False
+                    return
+                time.sleep(0.1)
             file.truncate(0)
             file.write(f"{os.getpid()}\n")
             file.flush()
             yield True
+
+
+def _lock(file: TextIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

@@ -23,8 +23,14 @@ TEMPORARY_SUFFIX_BYTES = len(".4194304")
 RETRIES = 8
 """How often a program that ends at once is started again, with pauses of 1, 2, … seconds."""
 
-SECONDS_TO_BE_STARTED = 10
+SECONDS_TO_BE_STARTED = 60
 """A program that ends sooner than this did not start: the next try has a pause before it."""
+
+TIED = ("setpriv", "--pdeathsig", "TERM", "--")
+"""Before a command that the kernel is to end when its parent dies."""
+
+_ONLY_BELOW = 'test "$PPID" -eq "$0" && exec "$@"'
+"""A script that becomes a command where its parent is still the process that is named."""
 
 
 def socket_path(folder: StackFolder) -> Path:
@@ -74,7 +80,7 @@ def write_configuration(
             command=list(program.command),
             environment={**shared, **program.environment},
             waits=list(program.waits),
-            first=[list(command) for command in program.first],
+            first=[[*TIED, *command] for command in program.first],
             folder=str(program.folder),
         )
         write_private(folder.run / f"{program.name}.json", spec.to_json())
@@ -83,10 +89,10 @@ def write_configuration(
 
 
 def _section(program: Program, priority: int) -> list[str]:
-    gate = '"%(ENV_STACK_PYTHON)s" -m jobchurn.stack.gate'
+    gate = f'{" ".join(TIED)} "%(ENV_STACK_PYTHON)s" -m jobchurn.stack.gate'
     return [
         f"[program:{program.name}]",
-        f"command = setpriv --pdeathsig TERM -- {gate} {program.name}.json",
+        f"command = {gate} {program.name}.json",
         "directory = %(ENV_STACK_RUN)s",
         f"priority = {priority}",
         "autostart = false",
@@ -105,9 +111,10 @@ def _section(program: Program, priority: int) -> list[str]:
 
 
 def command(folder: StackFolder) -> list[str]:
-    """The command that runs supervisord until its parent dies or it is told to stop."""
+    """The command that runs supervisord until this process dies or it is told to stop."""
+    # A parent that died before the kernel was asked to tell of it is found by its number.
     return [
-        *("setpriv", "--pdeathsig", "TERM", "--"),
+        *(*TIED, "sh", "-c", _ONLY_BELOW, str(os.getpid())),
         *(sys.executable, "-m", "supervisor.supervisord", "-c", str(_configuration(folder))),
     ]
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 
 from jobchurn.errors import StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack.display import Display
-from jobchurn.stack.keeper import Keeper
+from jobchurn.stack.guard import Guard
+from jobchurn.stack.keeper import FORMER_SECONDS, Keeper
 from jobchurn.stack.plan import Plan
 from jobchurn.stack.processes import Stopped, StopSignals, run_apart, run_in_background
 from jobchurn.stack.record import StackFolder
@@ -46,42 +49,71 @@ def up(
     plan = Plan(settings, chosen(services_of(settings), only), demo=demo)
     folder = StackFolder(settings.home)
 
-    def keep(started: Callable[[], None]) -> int:
-        return _keep(plan, folder, prepare, full=only is None, started=started)
+    def start(started: Callable[[], None], noticed: Callable[[], None]) -> int:
+        return _Start(plan, folder, prepare, only is None, started, noticed).guard()
 
     if detach:
-        return run_in_background(keep, folder.make().log("up"))
-    return keep(lambda: Display().say("Ctrl-C stops it."))
+        log = folder.make().log("up")
+        return run_in_background(lambda let_go: start(let_go, let_go), log)
+    return start(lambda: Display().say("Ctrl-C stops it."), lambda: None)
 
 
-def _keep(
-    plan: Plan,
-    folder: StackFolder,
-    prepare: Prepare,
-    *,
-    full: bool,
-    started: Callable[[], None],
-) -> int:
-    display = Display()
-    with folder.make().locked() as mine, StopSignals() as signals:
-        if not mine:
-            raise StackFailed(
-                f"A stack runs in {folder.home} already (pid {folder.keeper()}).",
-                "See `jobchurn status`; `jobchurn down` stops it.",
-            )
-        keeper = Keeper(plan, folder, signals, display)
-        try:
-            keeper.launch()
-            if "postgres" in plan.names:
-                keeper.start("postgres")
-                run_apart(lambda: prepare(plan.settings, full), signals)
-            keeper.start(*plan.names)
-            keeper.present()
-            started()
-            keeper.watch()
-        except Stopped:
-            display.say("Stopping …")
-        finally:
-            keeper.stop()
-        display.say("Stopped.")
-    return 0
+@dataclass(frozen=True)
+class _Start:
+    """One start, and all that follows until a stop is asked for.
+
+    Attributes:
+        plan, prepare: as of :func:`up`.
+        folder: where the stack keeps what it needs.
+        full: whether something to see is to be made.
+        started: called in the keeper once everything is up.
+        noticed: called in the guard then.
+    """
+
+    plan: Plan
+    folder: StackFolder
+    prepare: Prepare
+    full: bool
+    started: Callable[[], None]
+    noticed: Callable[[], None]
+
+    def guard(self) -> int:
+        """Be the guard."""
+        display = Display()
+        with self.folder.make().locked(FORMER_SECONDS) as mine, StopSignals() as signals:
+            if not mine:
+                raise StackFailed(
+                    f"A stack runs in {self.folder.home} already (pid {self.folder.keeper()}).",
+                    "See `jobchurn status`; `jobchurn down` stops it.",
+                )
+            self.folder.courses.unlink(missing_ok=True)
+            with suppress(Stopped):
+                Guard(signals, display, self.noticed).keep(self._keep)
+            display.say("Stopped.")
+        return 0
+
+    def _keep(self, tell: Callable[[], None], again: bool) -> None:
+        """Be the keeper; what was prepared for a keeper before is not prepared again."""
+        display = Display()
+        with StopSignals() as signals:
+            keeper = Keeper(self.plan, self.folder, signals, display)
+            try:
+                keeper.launch()
+                if again:
+                    keeper.begin(*self.plan.names)
+                else:
+                    self._bring_up(keeper, signals)
+                    self.started()
+                    tell()
+                keeper.watch()
+            except Stopped:
+                display.say("Stopping …")
+            finally:
+                keeper.stop()
+
+    def _bring_up(self, keeper: Keeper, signals: StopSignals) -> None:
+        if "postgres" in self.plan.names:
+            keeper.start("postgres")
+            run_apart(lambda: self.prepare(self.plan.settings, self.full), signals)
+        keeper.start(*self.plan.names)
+        keeper.present()
