@@ -29,8 +29,7 @@ def main(root: Path, *, demo: bool) -> None:
     postgres = root / "postgres"
     _once(postgres / "POSTGRES_PASSWORD", _password(), FOR_ANOTHER_USER)
 
-    database = f"postgresql://jobchurn:{_password()}@postgres:5432/jobchurn"
-    _once(root / "app" / "DATABASE_URL", database)
+    _databases(root)
     links = Links(_once(root / "app" / "LINK_SECRET", secrets.token_urlsafe(32)))
 
     airflow = root / "airflow"
@@ -62,6 +61,23 @@ def _open_runbook(path: Path, links: Links) -> None:
     if not links.admits(f"{RUNBOOK}page?{known}", now + timedelta(days=183)):
         query = links.sign_folder(RUNBOOK, now + timedelta(days=365))
         _write(path, query, FOR_ANOTHER_USER)
+
+
+def _databases(root: Path) -> None:
+    """How the owner of the tables reaches the database, and how each service does by its role."""
+    own = root / "owner" / "DATABASE_URL"
+    former = root / "app" / "DATABASE_URL"
+    if former.exists():  # of when every service was the owner
+        _once(own, former.read_text(encoding="utf-8"))
+        former.unlink()
+    _once(own, _database("jobchurn"))
+    for service in ("api", "ingestion"):
+        address = _once(root / service / "DATABASE_URL", _database(f"jobchurn_{service}"))
+        _once(root / "owner" / f"{service.upper()}_DATABASE_URL", address)
+
+
+def _database(user: str) -> str:
+    return f"postgresql://{user}:{_password()}@postgres:5432/jobchurn"
 
 
 def _password() -> str:

@@ -15,6 +15,7 @@ from jobchurn.stack.airflow import airflow_environment
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "compose.yaml"
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
+SECRETS = ("postgres", "owner", "api", "ingestion", "app", "airflow", "grafana")
 ONE_SHOT = {"secrets", "init", "bootstrap", "feed"}
 
 
@@ -143,11 +144,14 @@ def test_the_database_is_reached_from_inside_alone():
 def test_each_secret_is_mounted_only_where_it_is_read():
     readers = {
         secret: {name for name in SERVICES if f"secrets-{secret}" in mounts(name)}
-        for secret in ("postgres", "app", "airflow", "grafana")
+        for secret in SECRETS
     }
     assert readers == {
         "postgres": {"secrets", "init", "postgres"},
-        "app": {"secrets", "init", "bootstrap", "feed", "api", "airflow-scheduler"},
+        "owner": {"secrets", "init", "bootstrap"},
+        "api": {"secrets", "api"},
+        "ingestion": {"secrets", "feed", "airflow-scheduler"},
+        "app": {"secrets", "bootstrap", "feed", "api", "airflow-scheduler"},
         "airflow": {
             "secrets",
             "init",
@@ -166,7 +170,7 @@ def test_secrets_are_mounted_for_reading_save_where_they_are_made_or_locked():
         for entry in service.get("volumes", [])
         if entry.startswith("secrets-") and not entry.endswith(":ro")
     }
-    made = {("secrets", f"secrets-{kind}") for kind in ("postgres", "app", "airflow", "grafana")}
+    made = {("secrets", f"secrets-{kind}") for kind in SECRETS}
     assert writable == made | {("airflow-apiserver", "secrets-airflow")}
 
 

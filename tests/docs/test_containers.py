@@ -3,6 +3,7 @@
 import importlib.util
 import json
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -26,12 +27,15 @@ def loaded(path):
     return module
 
 
+READERS = ("postgres", "owner", "api", "ingestion", "app", "airflow", "grafana")
+
+
 make_secrets = loaded(DEPLOY / "init" / "make_secrets.py")
 
 
 @pytest.fixture
 def root(tmp_path):
-    for reader in ("postgres", "app", "airflow", "grafana"):
+    for reader in READERS:
         (tmp_path / reader).mkdir()
     return tmp_path
 
@@ -47,7 +51,9 @@ def test_secrets_are_made_once(root, capsys):
     make_secrets.main(root, demo=False)
     assert contents(root) == made
     assert capsys.readouterr().out == ""
-    assert len(set(made.values())) == len(made) == 12
+    assert len(made) == 16
+    # The owner knows how the two services log in, as it lets them in.
+    assert len(set(made.values())) == 14
     password = json.loads(made["airflow/passwords.json"])["admin"]
     assert told.splitlines() == [
         f"Airflow: sign in as admin with {password}",
@@ -57,7 +63,7 @@ def test_secrets_are_made_once(root, capsys):
 
 def test_two_installations_share_no_secret(root, tmp_path_factory):
     other = tmp_path_factory.mktemp("other")
-    for reader in ("postgres", "app", "airflow", "grafana"):
+    for reader in READERS:
         (other / reader).mkdir()
     make_secrets.main(root, demo=False)
     make_secrets.main(other, demo=False)
@@ -67,7 +73,7 @@ def test_two_installations_share_no_secret(root, tmp_path_factory):
 def test_addresses_name_a_database_and_a_user_of_their_own(root):
     make_secrets.main(root, demo=False)
     made = contents(root)
-    app = urlsplit(made["app/DATABASE_URL"])
+    app = urlsplit(made["owner/DATABASE_URL"])
     airflow = urlsplit(made["airflow/AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"])
     assert (app.username, app.path) == ("jobchurn", "/jobchurn")
     assert (airflow.username, airflow.path) == ("airflow", "/airflow")
@@ -76,6 +82,21 @@ def test_addresses_name_a_database_and_a_user_of_their_own(root):
     )
     assert app.password != airflow.password
     assert len(app.password) == 32
+    passwords = {app.password, airflow.password}
+    for service in ("api", "ingestion"):
+        address = urlsplit(made[f"{service}/DATABASE_URL"])
+        assert (address.username, address.path) == (f"jobchurn_{service}", "/jobchurn")
+        assert made[f"owner/{service.upper()}_DATABASE_URL"] == made[f"{service}/DATABASE_URL"]
+        passwords.add(address.password)
+    assert len(passwords) == 4
+
+
+def test_what_every_service_once_knew_the_owner_alone_knows(root):
+    (root / "app" / "DATABASE_URL").write_text("as it was")
+    make_secrets.main(root, demo=False)
+    made = contents(root)
+    assert made["owner/DATABASE_URL"] == "as it was"
+    assert "app/DATABASE_URL" not in made
 
 
 def test_only_files_for_images_of_other_users_can_be_read_by_others(root):
@@ -99,7 +120,7 @@ def test_a_demonstration_has_well_known_passwords_that_go_with_it(root, capsys):
     assert json.loads(after["airflow/passwords.json"]) != {"admin": "admin"}
     assert after["grafana/GF_SECURITY_ADMIN_PASSWORD"] != "admin"
     unchanged = {name for name in demo if demo[name] == after[name]}
-    assert len(unchanged) == 10
+    assert len(unchanged) == 14
 
 
 def test_grafana_s_links_open_the_runbook_for_half_a_year_at_least(root):
@@ -126,6 +147,8 @@ def entered(root, *command, **environment):
 
 def test_each_secret_file_becomes_a_variable_of_the_command(root):
     make_secrets.main(root, demo=False)
+    for other in ("api", "ingestion"):  # no container has the address of two
+        shutil.rmtree(root / other)
     seen = entered(
         root, sys.executable, "-c", "import os, json; print(json.dumps(dict(os.environ)))"
     )

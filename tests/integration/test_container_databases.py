@@ -28,7 +28,7 @@ def loaded(name):
 def secrets(tmp_path_factory):
     """Secrets as the containers make them, and a server like theirs behind their addresses."""
     root = tmp_path_factory.mktemp("secrets")
-    for reader in ("postgres", "app", "airflow", "grafana"):
+    for reader in ("postgres", "owner", "api", "ingestion", "app", "airflow", "grafana"):
         (root / reader).mkdir()
     loaded("make_secrets").main(root, demo=False)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -71,12 +71,14 @@ def addresses(secrets):
     make_databases.SECRETS = secrets
     make_databases.main()
     make_databases.main()  # again, as at each start
-    app = (secrets / "app" / "DATABASE_URL").read_text()
+    app = (secrets / "owner" / "DATABASE_URL").read_text()
     airflow = (secrets / "airflow" / "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN").read_text()
     server = app.partition("@")[2]
     grafana = (secrets / "grafana" / "GRAFANA_DATABASE_PASSWORD").read_text()
     return {
         "app": app,
+        "api": (secrets / "api" / "DATABASE_URL").read_text(),
+        "ingestion": (secrets / "ingestion" / "DATABASE_URL").read_text(),
         "airflow": airflow.replace("+psycopg", ""),
         "grafana": f"postgresql://jobchurn_reader:{grafana}@{server}",
     }
@@ -101,8 +103,12 @@ def test_each_owner_makes_tables_in_its_own_database(addresses):
     ("user", "database"),
     [
         ("app", "airflow"),
+        ("api", "airflow"),
+        ("ingestion", "airflow"),
         ("airflow", "jobchurn"),
         ("grafana", "airflow"),
+        ("app", "postgres"),
+        ("api", "template1"),
     ],
 )
 def test_nobody_connects_to_the_database_of_another(addresses, user, database):
@@ -134,8 +140,20 @@ def test_grafana_reads_what_the_application_makes_and_changes_nothing(addresses,
             run(addresses["grafana"], statement)
 
 
-def test_the_application_reads_its_panels_as_the_reader(store):
-    assert store.panels.read("SELECT current_user").rows == [("jobchurn_reader",)]
+@pytest.mark.parametrize("user", ["app", "api", "ingestion"])
+def test_who_works_for_the_application_reads_its_panels_as_the_reader(
+    addresses, store, contract, user
+):
+    reading = Store.connect(addresses[user], contract)
+    assert reading.panels.read("SELECT current_user").rows == [("jobchurn_reader",)]
+    reading.close()
+
+
+def test_nothing_is_left_to_do_after_the_migration(store):
+    found = store.roles()
+    assert found.lacking == []
+    assert found.open_to_all == []
+    assert found.log_in == {"jobchurn_api", "jobchurn_ingestion", "jobchurn_reader"}
 
 
 def test_a_session_of_grafana_s_can_only_read_and_not_for_long(addresses, store):
@@ -153,13 +171,14 @@ def test_a_session_of_grafana_s_can_only_read_and_not_for_long(addresses, store)
     }
 
 
-@pytest.mark.parametrize("user", ["app", "airflow", "grafana"])
+@pytest.mark.parametrize("user", ["app", "api", "ingestion", "airflow", "grafana"])
 def test_no_user_rules_the_server(addresses, user):
     for statement in (
         "CREATE ROLE ruler SUPERUSER",
         "CREATE DATABASE another",
         "SELECT pg_read_file('/etc/hostname')",
         "COPY (SELECT 1) TO PROGRAM 'true'",
+        "SELECT lo_create(0)",
     ):
         with (
             pytest.raises(psycopg.errors.InsufficientPrivilege),
