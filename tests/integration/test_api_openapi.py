@@ -55,6 +55,8 @@ def test_the_document_is_served_whole_and_leads_nowhere_else(client, document):
         "/panels/{dashboard}",
         "/runbook/{rule}",
         "/links",
+        "/keys",
+        "/keys/{id}",
         "/metrics",
     }
     assert "http" not in json.dumps(document)
