@@ -11,8 +11,8 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from jobchurn.roles import READER
 from jobchurn.store.administration import administer
-from jobchurn.store.roles import READER
 
 SECRETS = Path("/secrets")
 

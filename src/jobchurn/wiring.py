@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from jobchurn import postgres
+from jobchurn import postgres, roles
 from jobchurn.contract import JOB_CHANGE, Contract
 from jobchurn.files import Folders
 from jobchurn.flow.services import Services
@@ -15,7 +15,7 @@ from jobchurn.notify import Hosts, Notifier, senders_of
 from jobchurn.policy import Criticality, DecisionPolicy
 from jobchurn.registry import Registry
 from jobchurn.settings import Settings, read_settings
-from jobchurn.store import Store, account_of, roles
+from jobchurn.store import Store, account_of
 from jobchurn.store.administration import AIRFLOW, administer
 
 LINK_SECRET = Path("secrets", "links.key")

@@ -12,10 +12,10 @@ from conftest import at, cloned, settings_at
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import ReaderMissing
 from jobchurn.postgres import serving
+from jobchurn.roles import READER, READER_SETTINGS, ROLES
 from jobchurn.store import Store
 from jobchurn.store.admission import admit, can_read
 from jobchurn.store.engine import engine_of, transaction
-from jobchurn.store.roles import READER, READER_SETTINGS, ROLES
 from jobchurn.store.tables import tables_of
 from store_work import at_once, batch_of
 from toy import TOY

@@ -14,9 +14,9 @@ from typing import LiteralString
 from psycopg import sql
 from sqlalchemy import make_url
 
+from jobchurn.roles import ROLES
 from jobchurn.store.admission import attempt, formed, give_password, roles_lacking
 from jobchurn.store.engine import Driver, driver_of, engine_of, translated
-from jobchurn.store.roles import ROLES
 
 _COMMON = ("postgres", "template1")
 """Databases that every server has, and nobody but its administrator needs."""

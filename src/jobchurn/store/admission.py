@@ -18,8 +18,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from sqlalchemy import Connection
 
+from jobchurn.roles import PUBLIC, READER, RIGHTS, ROLES, Role, rights_of
 from jobchurn.store.engine import Driver, driver_of
-from jobchurn.store.roles import PUBLIC, READER, RIGHTS, ROLES, Role, rights_of
 
 _PERMITS_APART = 160_000
 """The PostgreSQL from which on it is a permission of its own that a member may become the role."""

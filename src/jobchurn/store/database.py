@@ -92,7 +92,7 @@ class Store:
     def migrate(self, passwords: Mapping[str, str] | None = None) -> None:
         """Bring the tables up to date, and give them the contract's columns: all, or nothing.
 
-        The roles get their rights, where this user may see to that (see ``roles``). Two that
+        The roles get their rights, where this user may see to that (see :mod:`jobchurn.roles`). Two that
         migrate at once follow each other. A repeat changes nothing but the passwords.
 
         Args:

@@ -10,9 +10,9 @@ from psycopg.types.numeric import FloatLoader
 from sqlalchemy import Engine
 
 from jobchurn.errors import QueryRefused, ReaderMissing
+from jobchurn.roles import READER, READER_SETTINGS
 from jobchurn.store.admission import can_be_taken, can_read, cure_of
 from jobchurn.store.engine import Driver, driver_of, transaction
-from jobchurn.store.roles import READER, READER_SETTINGS
 
 _FAULTS = (
     psycopg.DataError,

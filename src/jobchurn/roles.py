@@ -2,7 +2,7 @@
 
 The *owner* makes the tables and may do everything with them; people's commands work in its name.
 Each service has a role of its own that may do what its queries need and nothing else: what is not
-written here nobody but the owner may do. ``admission`` brings a database in line with this.
+written here nobody but the owner may do. ``store.admission`` brings a database in line with it.
 """
 
 from __future__ import annotations
