@@ -37,6 +37,7 @@ def test_the_commands_of_the_design_are_there():
         "train", "models list", "models promote", "models rollback",
         "ingest", "predict", "runs", "db migrate",
         "watch", "lab drift", "lab bad-rows", "lab one-class", "lab quiet",
+        "keys create", "keys list", "keys revoke",
         "dashboards build", "dashboards check",
     }  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from jobchurn.cli import dashboards, data, models, monitor, services, work
+from jobchurn.cli import dashboards, data, keys, models, monitor, services, work
 from jobchurn.cli.show import note
 from jobchurn.errors import JobchurnError, refusal_of
 
@@ -30,6 +30,7 @@ models.add_to(app)
 work.add_to(app)
 monitor.add_to(app)
 dashboards.add_to(app)
+keys.add_to(app)
 
 
 def _version(wanted: bool) -> None:
