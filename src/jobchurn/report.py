@@ -165,11 +165,10 @@ def without(
 
 
 def notes_without(notes: Iterable[str], levels: Collection[str]) -> list[str]:
-    """Notes that name none of these levels, unless others bear the same."""
+    """Notes that name none of these levels; ``quality`` writes how often each was seen behind it."""
     kept = list(notes)
     for level in levels:
-        # As ``quality`` writes it: a level, and in how many rows it was seen.
-        kept = [note.replace(f"{shown(level)} (1)", f"{REMOVED} (1)") for note in kept]
+        kept = [re.sub(rf"{re.escape(shown(level))}(?= \(\d)", REMOVED, note) for note in kept]
     return kept
 
 

@@ -6,7 +6,8 @@ their place counts, and dropped where it does not. Each step finds what is left 
 what is there: whoever is killed, begins again.
 """
 
+from jobchurn.flow.forget.outcome import Forgotten, Left, Rewritten
 from jobchurn.flow.forget.person import Person
-from jobchurn.flow.forget.removal import Forgotten, Left, Rewritten, forget
+from jobchurn.flow.forget.removal import forget
 
 __all__ = ["Forgotten", "Left", "Person", "Rewritten", "forget"]

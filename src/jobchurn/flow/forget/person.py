@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -157,10 +157,17 @@ def _unreadable(sheet: Sheet, person: Person) -> str:
     return ""
 
 
-def open_texts(sheet: Sheet, rows: Sequence[int], contract: Contract) -> set[str]:
+def open_texts(sheet: Sheet, rows: Iterable[int], contract: Contract) -> set[str]:
     """What these rows hold in columns of which any text is admitted."""
     names = [c.name for c in contract.columns if not c.is_closed and not c.is_numeric]
-    return {sheet.columns[name][row - 1] for name in names if name in sheet.columns for row in rows}
+    columns = [sheet.columns[name] for name in names if name in sheet.columns]
+    return {cells[row - 1] for cells in columns for row in rows} - {""}
+
+
+def others_texts(sheet: Sheet, rows: Container[int], contract: Contract) -> set[str]:
+    """What all but these rows hold in such columns."""
+    others = [row for row in range(1, sheet.rows + 1) if row not in rows]
+    return open_texts(sheet, others, contract)
 
 
 def all_texts(sheet: Sheet, rows: Sequence[int]) -> set[str]:

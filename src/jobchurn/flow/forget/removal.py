@@ -10,14 +10,21 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from jobchurn import files, report
 from jobchurn.files import Sheet
 from jobchurn.flow.forget import under_way
-from jobchurn.flow.forget.person import Person, Trace, all_texts, open_texts, trace_in
+from jobchurn.flow.forget.outcome import Forgotten, Left, Rewritten
+from jobchurn.flow.forget.person import (
+    Person,
+    Trace,
+    all_texts,
+    open_texts,
+    others_texts,
+    trace_in,
+)
 from jobchurn.flow.services import Services
 from jobchurn.flow.split import MANIFEST
 from jobchurn.store.redactions import Redaction
@@ -26,53 +33,6 @@ from jobchurn.verdict import StructureRule
 
 _ROUNDS = 3
 _REASONS = ".reasons.jsonl"
-
-
-@dataclass(frozen=True)
-class Rewritten:
-    """A file that lost a person's data, or would.
-
-    Attributes:
-        file: its path below the home.
-        rows: how many of its rows that concerned.
-        run_id: the run that it belongs to, or ``None``.
-    """
-
-    file: str
-    rows: int
-    run_id: str | None
-
-
-@dataclass(frozen=True)
-class Left:
-    """What a person has to look at.
-
-    Attributes:
-        file: its path.
-        row: its row, or ``None`` for the whole file.
-        why: why it was left as it is, in words.
-    """
-
-    file: str
-    row: int | None
-    why: str
-
-
-@dataclass
-class Forgotten:
-    """What was removed of a person, or would be.
-
-    Attributes:
-        predictions: rows of the database.
-        requests: kept answers that lost something.
-        files: those that were rewritten.
-        left: what could not be told to be theirs, or could not be changed.
-    """
-
-    predictions: int = 0
-    requests: int = 0
-    files: list[Rewritten] = field(default_factory=list)
-    left: list[Left] = field(default_factory=list)
 
 
 def forget(
@@ -192,7 +152,7 @@ class _Removal:
             if reasons.exists():
                 numbers = _numbers_of(reasons, rows)
                 said |= self._from_reasons(reasons, run, numbers)
-        levels = open_texts(sheet, rows, self._services.contract) - {""}
+        levels = self._levels(path, sheet, rows)
         for one in of_content:
             self._from_notes(one, levels)
             self._from_report(
@@ -201,6 +161,18 @@ class _Removal:
                 len(rows),
             )
         self._rewrite(path, b"".join(files.emptied(sheet, rows)), len(rows), run)
+
+    def _levels(self, path: Path, sheet: Sheet, rows: Sequence[int]) -> set[str]:
+        """Texts of theirs that nobody else has, in the good rows or the bad ones of the file."""
+        contract = self._services.contract
+        levels = open_texts(sheet, rows, contract) - others_texts(sheet, rows, contract)
+        folders = self._services.folders
+        for folder in {folders.good_data, folders.bad_data} - {path.parent}:
+            other = folder / path.name
+            if levels and other.is_file():
+                rest = files.cut(other, contract)
+                levels -= others_texts(rest, trace_in(rest, self._person).rows, contract)
+        return levels
 
     def _from_unreadable(self, path: Path, run: Run | None, why: str) -> None:
         """A file that was refused as a whole; it is removed as a whole, or left."""
