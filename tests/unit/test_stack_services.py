@@ -5,6 +5,7 @@ import json
 import os
 import runpy
 import shlex
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -15,7 +16,7 @@ from jobchurn.stack import airflow, services, supervision
 from jobchurn.stack.gate import Spec
 from jobchurn.stack.plan import Plan
 from jobchurn.stack.ports import obstacle, owner, refuse_taken
-from jobchurn.stack.programs import Program, shared_environment
+from jobchurn.stack.programs import DATABASE_VARIABLES, Program, shared_environment
 from jobchurn.stack.record import StackFolder
 from jobchurn.stack.services import chosen, services_of
 
@@ -127,9 +128,8 @@ def test_an_api_that_listens_everywhere_is_spoken_to_here(settings):
 
 def test_programs_get_the_settings_and_find_each_other(settings):
     mine = settings(api_port=8123, miss_cost=3, teams_webhook="https://hook.example/secret")
-    found = shared_environment(mine, "postgresql://somewhere/mine")
+    found = shared_environment(mine)
     assert found["JOBCHURN_HOME"] == str(mine.home)
-    assert found["DATABASE_URL"] == "postgresql://somewhere/mine"
     assert found["API_URL"] == "http://127.0.0.1:8123"
     assert (found["API_PORT"], found["MISS_COST"]) == ("8123", "3.0")
     assert found["TEAMS_WEBHOOK"] == "https://hook.example/secret"
@@ -173,9 +173,53 @@ def test_other_programs_are_told_where_everything_is(settings, postgres):
     }
 
 
+def ways_in(plan):
+    """Each program, and in whose name it reaches which database."""
+    found = {}
+    for group in plan.programs().values():
+        for program in group:
+            environment = plan.environment | program.environment
+            urls = environment["DATABASE_URL"], environment.get(airflow.CONNECTION_VARIABLE, "")
+            found[program.name] = [
+                f"{url.username}@{url.path}" if url.username else "" for url in map(urlsplit, urls)
+            ]
+            assert not any(environment[name] for name in DATABASE_VARIABLES[1:])
+    return found
+
+
+def test_each_program_reaches_the_embedded_database_by_its_role_or_not_at_all(
+    settings, monkeypatch
+):
+    monkeypatch.setattr("jobchurn.stack.plan.find_binaries", lambda _: "/nowhere")
+    monkeypatch.setattr(EmbeddedPostgres, "command", lambda *_, **_how: ["postgres"])
+    mine = settings(grafana_database_password="hush")
+    assert ways_in(plan_of(mine, demo=True)) == {
+        "postgres": ["", ""],
+        "api": ["jobchurn_api@/jobchurn", ""],
+        "webapp": ["", ""],
+        "airflow-api-server": ["", "airflow@/airflow"],
+        "airflow-scheduler": ["jobchurn_ingestion@/jobchurn", "airflow@/airflow"],
+        "airflow-dag-processor": ["", "airflow@/airflow"],
+        "airflow-feeder": ["jobchurn_ingestion@/jobchurn", ""],
+    }
+
+
+def test_each_program_reaches_a_database_of_ones_own_as_the_settings_say(settings):
+    given = {
+        "api_database_url": "postgresql://jobchurn_api:pw@db.example/mine",
+        "ingestion_database_url": "postgresql://jobchurn_ingestion:pw@db.example/mine",
+    }
+    found = ways_in(plan_of(settings(database_url=ELSEWHERE, **given)))
+    assert found["api"][0] == "jobchurn_api@/mine"
+    assert found["airflow-scheduler"] == ["jobchurn_ingestion@/mine", "me@/airflow"]
+    assert found["airflow-dag-processor"][0] == found["webapp"][0] == ""
+    one_for_all = ways_in(plan_of(settings(database_url=ELSEWHERE)))
+    assert one_for_all["api"][0] == one_for_all["airflow-scheduler"][0] == "me@/mine"
+
+
 def test_airflow_has_a_database_of_its_own_on_the_same_server(settings, monkeypatch):
     monkeypatch.delenv(airflow.CONNECTION_VARIABLE, raising=False)
-    found = airflow.airflow_environment(settings(), ELSEWHERE, demo=False)
+    found = airflow.airflow_environment(settings(), airflow.airflow_database(ELSEWHERE), demo=False)
     rest = "me:p%40ss@db.example:5544/airflow?sslmode=require"
     assert found[airflow.CONNECTION_VARIABLE] == f"postgresql+psycopg://{rest}"
     assert found[f"{airflow.CONNECTION_VARIABLE}_ASYNC"] == f"postgresql+psycopg_async://{rest}"
@@ -218,7 +262,8 @@ def test_a_demonstrations_password_does_not_outlive_it(settings):
 
 def test_a_demonstration_is_fed(settings):
     def names(**how):
-        return [p.name for p in airflow.airflow_programs(settings(), ELSEWHERE, **how)]
+        found = airflow.airflow_programs(settings(), ELSEWHERE, ELSEWHERE, **how)
+        return [program.name for program in found]
 
     assert names(demo=True) == [*names(demo=False), "airflow-feeder"]
 

@@ -1,6 +1,7 @@
 """Airflow's part of the stack: its environment, its secrets, its three programs.
 
-Airflow shares the PostgreSQL server with the application, in a database of its own. It runs as
+Airflow shares the PostgreSQL server with the application, in a database of its own: on the embedded
+server in the name of a user of its own, who cannot reach the application's. It runs as
 ``api-server``, ``scheduler`` and ``dag-processor``: its ``standalone`` command orphans its
 children, and nothing here defers, so there is no triggerer.
 """
@@ -29,16 +30,23 @@ USER = "admin"
 LOCAL_SETTINGS = Path(__file__).parent / "airflow_settings"
 """The folder of ``airflow_local_settings.py``, which Airflow imports at start."""
 
-FEEDER = Program(name="airflow-feeder", command=(sys.executable, "-m", "jobchurn.stack.feeder"))
-
 CONNECTION_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 """Airflow's own setting for its database; where the user sets it, it is left alone."""
 
 
-def airflow_programs(settings: Settings, database: str, *, demo: bool) -> tuple[Program, ...]:
+def airflow_programs(
+    settings: Settings, database: str, data: str, *, demo: bool
+) -> tuple[Program, ...]:
     """The three programs; makes the secrets they share where there are none yet.
 
     A demonstration has a fourth, which keeps files arriving for the DAGs to work on.
+
+    Args:
+        settings: the environment's.
+        database: the address of Airflow's own database.
+        data: the address of the application's, as tasks reach it; the scheduler runs them, and it
+            alone is told.
+        demo: whether this is a demonstration.
     """
     environment = airflow_environment(settings, database, demo=demo)
     airflow = (sys.executable, "-m", "airflow")
@@ -55,7 +63,7 @@ def airflow_programs(settings: Settings, database: str, *, demo: bool) -> tuple[
         Program(
             name="airflow-scheduler",
             command=(*airflow, "scheduler", "--skip-serve-logs"),
-            environment=environment,
+            environment=environment | {"DATABASE_URL": data},
             waits=(version,),
             # Told alone, the scheduler lets the tasks that are running come to their end.
             stop_seconds=30,
@@ -66,12 +74,27 @@ def airflow_programs(settings: Settings, database: str, *, demo: bool) -> tuple[
             environment=environment,
             waits=(version,),
         ),
-        *([FEEDER] if demo else []),
+        *([feeder_program(data)] if demo else []),
+    )
+
+
+def feeder_program(data: str) -> Program:
+    """What keeps files arriving; ``data`` is the address of the application's database."""
+    return Program(
+        name="airflow-feeder",
+        command=(sys.executable, "-m", "jobchurn.stack.feeder"),
+        environment={"DATABASE_URL": data},
     )
 
 
 def airflow_environment(settings: Settings, database: str, *, demo: bool) -> dict[str, str]:
-    """Airflow's settings, as its own environment variables."""
+    """Airflow's settings, as its own environment variables.
+
+    Args:
+        settings: the environment's.
+        database: the address of Airflow's own database.
+        demo: whether this is a demonstration.
+    """
     home = private_folder(settings.home / "airflow")
     connection = os.environ.get(CONNECTION_VARIABLE) or _with_driver(database, "psycopg")
     api = f"http://127.0.0.1:{settings.airflow_port}"
@@ -161,10 +184,10 @@ def secrets_folder(settings: Settings) -> Path:
 
 
 def airflow_database(database: str) -> str:
-    """The address of Airflow's database on the application's server."""
+    """The address of Airflow's database on the application's server, in the same user's name."""
     return urlsplit(database)._replace(path=f"/{DATABASE}").geturl()
 
 
 def _with_driver(database: str, driver: str) -> str:
-    url = urlsplit(airflow_database(database))
+    url = urlsplit(database)
     return url._replace(scheme=f"postgresql+{driver}").geturl()

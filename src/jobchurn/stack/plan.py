@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from pydantic import SecretStr
+
+from jobchurn import roles
 from jobchurn.postgres import EmbeddedPostgres, find_binaries
+from jobchurn.postgres.server import DATABASES
 from jobchurn.settings import Settings
 from jobchurn.stack import airflow, programs
 from jobchurn.stack.programs import Program
@@ -46,7 +50,7 @@ class Plan:
 
     @property
     def database(self) -> str | None:
-        """The address of the application's database, with its password."""
+        """The address of the application's database, as its owner reaches it."""
         if self.settings.database_url is not None:
             return self.settings.database_url.get_secret_value()
         return self.postgres.url() if self.postgres else None
@@ -54,13 +58,15 @@ class Plan:
     @property
     def environment(self) -> dict[str, str]:
         """The environment that all programs share."""
-        return programs.shared_environment(self.settings, self.database)
+        return programs.shared_environment(self.settings)
 
     @property
     def public_environment(self) -> dict[str, str]:
         """The variables by which other programs find the stack (``jobchurn env``)."""
-        kept = ("JOBCHURN_HOME", "DATABASE_URL", "API_URL")
+        kept = ("JOBCHURN_HOME", "API_URL")
         found = {name: value for name, value in self.environment.items() if name in kept}
+        if self.database is not None:
+            found["DATABASE_URL"] = self.database
         for service in self.services:
             if service.name in ("webapp", "airflow"):
                 found[f"{service.name.upper()}_URL"] = service.address
@@ -86,15 +92,32 @@ class Plan:
             case "postgres" if self.postgres is not None:
                 return (programs.postgres_program(self.postgres),)
             case "api":
-                return (programs.api_program(self._required_database()),)
+                reached = self._database_of(roles.API, self.settings.api_database_url)
+                return (programs.api_program(reached),)
             case "webapp":
                 return (programs.webapp_program(self.settings),)
             case "airflow":
-                database = self._required_database()
-                return airflow.airflow_programs(self.settings, database, demo=self.demo)
+                reached = self._database_of(roles.INGESTION, self.settings.ingestion_database_url)
+                return airflow.airflow_programs(
+                    self.settings, self._airflows_database(), reached, demo=self.demo
+                )
         raise ValueError(f"no program runs the service {service.name}")
 
-    def _required_database(self) -> str:
-        if self.database is None:
+    def _database_of(self, role: str, given: SecretStr | None) -> str:
+        """The address of the application's database, as a service reaches it by its role.
+
+        On a database of the user's own only where an address was given: else as its owner does.
+        """
+        if self.settings.database_url is not None:
+            return (given or self.settings.database_url).get_secret_value()
+        return self._embedded().url(DATABASES[0], role)
+
+    def _airflows_database(self) -> str:
+        if self.settings.database_url is not None:
+            return airflow.airflow_database(self.settings.database_url.get_secret_value())
+        return self._embedded().url(airflow.DATABASE, airflow.DATABASE)
+
+    def _embedded(self) -> EmbeddedPostgres:
+        if self.postgres is None:
             raise ValueError("this service needs a database")
-        return self.database
+        return self.postgres

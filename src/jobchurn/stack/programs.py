@@ -45,7 +45,16 @@ class Program:
     signal_group: bool = False
 
 
-def shared_environment(settings: Settings, database: str | None) -> dict[str, str]:
+DATABASE_VARIABLES = (
+    "DATABASE_URL",
+    "API_DATABASE_URL",
+    "INGESTION_DATABASE_URL",
+    "GRAFANA_DATABASE_PASSWORD",
+)
+"""The ways into the database: each program is told its own alone."""
+
+
+def shared_environment(settings: Settings) -> dict[str, str]:
     """What every program's environment holds: the settings, and where to find each other."""
     exported = {}
     for name in sorted(settings.model_fields_set):
@@ -55,7 +64,8 @@ def shared_environment(settings: Settings, database: str | None) -> dict[str, st
             exported[name.upper()] = str(plain)
     return exported | {
         "JOBCHURN_HOME": str(settings.home),
-        **({"DATABASE_URL": database} if database else {}),
+        # Empty, as what a program is not told it would inherit.
+        **dict.fromkeys(DATABASE_VARIABLES, ""),
         "API_URL": settings.api_address,
         "GX_ANALYTICS_ENABLED": "false",
         # Two OpenMP threads on a busy small machine can be 30 times slower than one.
@@ -79,10 +89,15 @@ def postgres_program(postgres: EmbeddedPostgres) -> Program:
 
 
 def api_program(database: str) -> Program:
-    """The HTTP API."""
+    """The HTTP API.
+
+    Args:
+        database: the address of the application's database, with the password of the API's role.
+    """
     return Program(
         name="api",
         command=(sys.executable, "-m", "jobchurn.api"),
+        environment={"DATABASE_URL": database},
         waits=(plain_target(database),),
     )
 
