@@ -1,5 +1,6 @@
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 import pytest
 from hypothesis import given
@@ -138,3 +139,61 @@ def test_bodies_are_bounded_together_and_make_room_however_they_end():
 
     asyncio.run(scene())
     assert bodies._free == 40
+
+
+@pytest.mark.parametrize("value", [b"{}", b"[]", b"1", b'""', b'{"a":1}'])
+def test_a_body_of_very_many_values_is_refused_before_they_are_made(value):
+    body = b"[" + b",".join([value] * 1_000) + b"]"
+    with pytest.raises(TooLarge):
+        parse(body, most_values=1_000)
+    assert len(parse(body, most_values=10_000)) == 1_000
+
+
+@given(plain_json)
+def test_values_are_counted_before_they_are_made_and_none_is_missed(value):
+    body = json.dumps(value).encode()
+    values, containers = counted(value)
+    with pytest.raises(TooLarge):
+        parse(body, most_values=values - 1)
+    assert parse(body, most_values=values + containers + signs_in_texts(value)) == value
+
+
+def counted(value):
+    """How many values there are, the outermost among them, and how many contain others."""
+    if not isinstance(value, dict | list):
+        return 1, 0
+    below = map(counted, value.values() if isinstance(value, dict) else value)
+    values, containers = map(sum, zip((1, 1), *below, strict=True))
+    return values, containers
+
+
+def signs_in_texts(value):
+    if isinstance(value, str):
+        return sum(map(value.count, ",{["))
+    if isinstance(value, list):
+        return sum(map(signs_in_texts, value))
+    if isinstance(value, dict):
+        return sum(signs_in_texts(part) for pair in value.items() for part in pair)
+    return 0
+
+
+def test_large_bodies_are_worked_on_two_at_a_time_and_small_ones_pass_by(monkeypatch):
+    monkeypatch.setattr(body_module, "LARGE", 10)
+    monkeypatch.setattr(body_module, "TURN_SECONDS", 0.05)
+
+    async def all_at_once():
+        bodies = Bodies(100)
+        async with AsyncExitStack() as held:
+
+            async def hold(size):
+                return await held.enter_async_context(bodies.read(request([b"x" * size, b""])))
+
+            assert len(await hold(10)) == 10
+            assert len(await hold(10)) == 10
+            assert len(await hold(9)) == 9
+            with pytest.raises(Overloaded):
+                await hold(10)
+        async with bodies.read(request([b"x" * 10, b""])) as found:
+            assert len(found) == 10
+
+    asyncio.run(all_at_once())

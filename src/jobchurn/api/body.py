@@ -30,6 +30,18 @@ LONGEST_SILENCE = 30.0
 SLOWEST = 50_000
 """Bytes a second that a body must come with on average, past its first :data:`LONGEST_SILENCE`."""
 
+LARGE = 1024 * 1024
+"""Bytes from which on a body is large: its records take a multiple of it in memory."""
+
+LARGE_AT_ONCE = 2
+"""How many large bodies are worked on at a time; others wait, read but not parsed."""
+
+TURN_SECONDS = 30.0
+"""How long a large body waits for its turn before whoever sent it is told to come again."""
+
+VALUES_PER_RECORD = 32
+"""How many values a body may hold for each record that one may: a contract's columns, doubled."""
+
 _BODIES_AT_ONCE = 4
 """How many bodies of the greatest size are held in memory at once, over all requests."""
 
@@ -44,6 +56,7 @@ class Bodies:
     def __init__(self, largest: int) -> None:
         self._largest = largest
         self._free = largest * _BODIES_AT_ONCE
+        self._turns = asyncio.Semaphore(LARGE_AT_ONCE)
 
     @asynccontextmanager
     async def read(self, request: Request) -> AsyncIterator[bytes]:
@@ -52,7 +65,7 @@ class Bodies:
         Raises:
             UnsupportedMediaType: it is not plain JSON.
             TooLarge: it is larger than one body may be.
-            Overloaded: all bodies together would be too large.
+            Overloaded: all bodies together would be too large, or large ones take too long.
             TooSlow: the client stopped sending, or hardly sends.
         """
         _check_form(request)
@@ -81,9 +94,28 @@ class Bodies:
                 parts.append(part)
             body = b"".join(parts)
             parts.clear()
-            yield body
+            async with self._turn(len(body)):
+                yield body
         finally:
             self._free += held
+
+    @asynccontextmanager
+    async def _turn(self, size: int) -> AsyncIterator[None]:
+        """The time in which a body of this size is worked on; it waits for none that is small."""
+        if size < LARGE:
+            yield
+            return
+        try:
+            async with asyncio.timeout(TURN_SECONDS):
+                await self._turns.acquire()
+        except TimeoutError:
+            raise Overloaded(
+                "Too many large requests are being worked on.", "Send it again in a moment."
+            ) from None
+        try:
+            yield
+        finally:
+            self._turns.release()
 
     def _too_large(self) -> NoReturn:
         raise TooLarge(
@@ -118,15 +150,26 @@ def _check_form(request: Request) -> None:
         )
 
 
-def parse(body: bytes) -> Any:
+def parse(body: bytes, most_values: int | None = None) -> Any:
     """The value of a JSON text, taken strictly.
 
     Refused, beside what is no JSON (NaN and infinities, lone surrogates and bytes that are not
     UTF-8 among it): a name that stands twice in one object, and nesting beyond :data:`DEEPEST`.
 
+    Args:
+        body: the text.
+        most_values: how many values it may hold, containers included. They are counted before they
+            are made: an empty object takes three bytes here, and a hundred in memory.
+
     Raises:
         InvalidRequest: it is refused; the message says where and why.
+        TooLarge: it holds more values.
     """
+    if most_values is not None and _values_at_most(body) > most_values:
+        raise TooLarge(
+            f"The body holds more than {most_values:,} values.",
+            "Send the records in several requests, each with the fields of the contract alone.",
+        )
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -142,6 +185,14 @@ def parse(body: bytes) -> Any:
     if body.count(b":") > names:
         _refuse_repeated_names(body)
     return value
+
+
+def _values_at_most(body: bytes) -> int:
+    """How many values a JSON text may hold: each follows a comma, or begins with or in a bracket.
+
+    Signs inside texts are counted too; there are few of them in what anybody sends.
+    """
+    return 1 + sum(map(body.count, (b",", b"{", b"[")))
 
 
 def _names(value: Any) -> int:

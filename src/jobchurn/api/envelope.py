@@ -6,12 +6,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from jobchurn.api.body import parse
+from jobchurn.api.body import VALUES_PER_RECORD, parse
 from jobchurn.api.faults import LISTED, faults_of, sentence
 from jobchurn.errors import InvalidRequest, TooLarge
 from jobchurn.flow.predict import Source
 
 _MOST_FIELDS = 50
+_FEWEST_VALUES = 10_000  # so that a strange body is told what is strange about it
 _CURE = 'Send {"records": [{…}, …]}, and beside it no other fields than the documented ones.'
 
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
@@ -76,9 +77,9 @@ def read_request(body: bytes, *, most_records: int) -> PredictRequest:
 
     Raises:
         InvalidRequest: the body is no JSON, or no request.
-        TooLarge: it holds more records than are taken at once.
+        TooLarge: it holds more records, or more values, than are taken at once.
     """
-    content = parse(body)
+    content = parse(body, most_values=_FEWEST_VALUES + most_records * VALUES_PER_RECORD)
     for part in (content, content.get("lineage") if isinstance(content, dict) else None):
         if isinstance(part, dict) and len(part) > _MOST_FIELDS:
             raise InvalidRequest(f"The body has an object of {len(part):,} fields.", _CURE)
