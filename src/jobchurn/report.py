@@ -165,7 +165,7 @@ def without(
 
 
 def notes_without(notes: Iterable[str], levels: Collection[str]) -> list[str]:
-    """Notes that name none of these levels; ``quality`` writes how often each was seen behind it."""
+    """Notes without these levels; behind each ``quality`` has written how often it was seen."""
     kept = list(notes)
     for level in levels:
         kept = [re.sub(rf"{re.escape(shown(level))}(?= \(\d)", REMOVED, note) for note in kept]
