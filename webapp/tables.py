@@ -23,7 +23,7 @@ _CHARACTER_WIDTH = 6.6
 _CELL_PADDING = 28
 _OPEN_TEXT_WIDTH = 150
 
-_FORMULA = re.compile(r"[=+\-@\t\r＝＋－＠]")
+_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[+-]?[0-9.]+([eE][+-]?[0-9]+)?")
 
 

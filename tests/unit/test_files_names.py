@@ -93,6 +93,13 @@ def test_what_is_no_text_is_escaped():
     assert files.printable(os.fsdecode(b"a\xff\n\\")) == r"a\xff\u000a\\"
 
 
+def test_what_cannot_be_seen_is_escaped():
+    name = "\u202efdp.\u2028\u200b\ufeff\U000e0041"
+    assert files.printable(name) == r"\u202efdp.\u2028\u200b\ufeff\U000e0041"
+    assert files.from_printable(files.printable(name)) == name
+    assert files.printable("レポート　1.csv") == "レポート　1.csv"
+
+
 @pytest.mark.parametrize(
     "text",
     ["=1+1", "+1+1", "-1+1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "＝1+1", "=cmd|'/c calc'!A1"],

@@ -9,11 +9,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import unicodedata
 from collections.abc import Callable
 from itertools import count
 from pathlib import PurePath
-
-from jobchurn.contract import CONTROL_PATTERN
 
 LONGEST_SUFFIX = ".reasons.jsonl"
 """What is appended to a routed file's name, at most."""
@@ -22,8 +21,8 @@ LONGEST_NAME = 255 - len(LONGEST_SUFFIX) - len(".0123456789abcdef.tmp")
 """The most bytes of a name that still takes a suffix and one of a temporary file (NAME_MAX 255)."""
 
 _LONGEST_EXTENSION = 16
-_ESCAPED = re.compile(rf"{CONTROL_PATTERN}|\\")
-_ESCAPE = re.compile(r"\\\\|\\x([0-9a-f]{2})|\\u([0-9a-f]{4})")
+_ESCAPE = re.compile(r"\\\\|\\x([0-9a-f]{2})|\\u([0-9a-f]{4})|\\U([0-9a-f]{8})")
+_RAW_BYTES = range(0xDC80, 0xDD00)
 
 
 def shortened(name: str, suffix: str = "") -> str:
@@ -56,17 +55,21 @@ def free_name(name: str, taken: Callable[[str], bool]) -> str:
 def printable(name: str) -> str:
     r"""A name as text for people and databases, from which :func:`from_printable` makes it again.
 
-    What is no UTF-8 is written as ``\xff``, a control character as ``\u000a``, a backslash as two.
+    It is one line that turns and steers nothing: what is no UTF-8 is written as ``\xff``; controls,
+    and whatever else cannot be seen, as ``\u202e``; a backslash as two.
     """
+    return "".join(map(_visible, name))
 
-    def escaped(found: re.Match[str]) -> str:
-        character = found[0]
-        if character == "\\":
-            return "\\\\"
-        code = ord(character)
-        return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
 
-    return _ESCAPED.sub(escaped, name)
+def _visible(character: str) -> str:
+    code = ord(character)
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable() or unicodedata.category(character) == "Zs":
+        return character
+    if code in _RAW_BYTES:
+        return f"\\x{code - 0xDC00:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def from_printable(text: str) -> str:
@@ -75,6 +78,7 @@ def from_printable(text: str) -> str:
     def unescaped(found: re.Match[str]) -> str:
         if found[1]:
             return chr(int(found[1], 16) + 0xDC00)
-        return chr(int(found[2], 16)) if found[2] else "\\"
+        code = found[2] or found[3]
+        return chr(int(code, 16)) if code else "\\"
 
     return _ESCAPE.sub(unescaped, text)
