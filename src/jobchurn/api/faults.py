@@ -120,7 +120,8 @@ def faults_of(errors: Sequence[Mapping[str, Any]], known: Sequence[str], of: str
     for error in errors:
         field = ".".join(str(part) for part in error["loc"])
         if error["type"] == "extra_forbidden":
-            close = difflib.get_close_matches(field, known, n=1)
+            # Of a long text, difflib makes a table that is sixty times as long.
+            close = difflib.get_close_matches(field[:_LONGEST], known, n=1)
             nearest = close[0] if close else None
             faults.append(unknown_name(field, error["input"], known=known, nearest=nearest, of=of))
             continue
