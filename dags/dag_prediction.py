@@ -54,7 +54,7 @@ def dag_prediction() -> None:
         from jobchurn.api_client import ApiPredictor
         from jobchurn.flow import score
 
-        with wiring.services() as services, ApiPredictor(services.settings.api_address) as api:
+        with wiring.services() as services, ApiPredictor.of(services.settings) as api:
             for scored in score.score_new(services, api, run_ids):
                 log.info("%s: %s rows predicted.", scored.file, scored.rows)
 

@@ -39,6 +39,7 @@ class Client:
     Args:
         address: where this process reaches the API.
         public_address: where a person's browser reaches it, for links.
+        api_key: what lets this process in, where the API asks for a key.
         timeout: seconds that one answer may take.
         pause: seconds before a request is repeated; doubled each time.
         transport: carries the requests; the network by default.
@@ -49,6 +50,7 @@ class Client:
         address: str,
         public_address: str = "",
         *,
+        api_key: str = "",
         timeout: float = 60,
         pause: float = 0.15,
         transport: httpx.BaseTransport | None = None,
@@ -59,6 +61,7 @@ class Client:
         self._links: dict[str, tuple[str, float]] = {}
         self._http = httpx.Client(
             base_url=self.address,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(timeout, connect=3),
             transport=transport,
         )

@@ -27,14 +27,18 @@ def contract() -> Contract:
 
 
 def client() -> Client:
-    """The API that the environment names: ``API_URL``, and ``API_PUBLIC_URL`` for links."""
+    """The API that the environment names, with the key that lets this process in.
+
+    ``API_URL``; ``API_PUBLIC_URL`` for links; ``API_KEY``.
+    """
     address = os.environ.get("API_URL") or DEFAULT_ADDRESS
-    return _client(address, os.environ.get("API_PUBLIC_URL") or address)
+    key = os.environ.get("API_KEY", "").strip()
+    return _client(address, os.environ.get("API_PUBLIC_URL") or address, key)
 
 
 @st.cache_resource(show_spinner=False)
-def _client(address: str, public_address: str) -> Client:
-    return Client(address, public_address)
+def _client(address: str, public_address: str, api_key: str) -> Client:
+    return Client(address, public_address, api_key=api_key)
 
 
 def _address_of(api: Client) -> str:

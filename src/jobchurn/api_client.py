@@ -10,12 +10,17 @@ from typing import Self
 import httpx
 
 from jobchurn.contract import Value
-from jobchurn.errors import InvalidRecords, ServiceUnreachable
+from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable
+from jobchurn.settings import Settings
 
 ATTEMPTS = 5
 """How often a request is sent before it counts as failed."""
 
+LONGEST_WAIT = 60.0
+"""Seconds that the API may ask for between two attempts: its rates are counted by the minute."""
+
 _PASSING = {429, 502, 503, 504}
+_SHUT = {401, 403}
 
 
 class ApiPredictor:
@@ -23,14 +28,33 @@ class ApiPredictor:
 
     Args:
         address: the API's base address.
+        api_key: what lets this process in, where the API asks for a key.
         timeout: seconds that one answer may take.
         pause: seconds before the first repetition; each further pause is twice the one before.
     """
 
-    def __init__(self, address: str, *, timeout: float = 120, pause: float = 0.5) -> None:
-        self._client = httpx.Client(base_url=address, timeout=timeout, follow_redirects=False)
+    def __init__(
+        self,
+        address: str,
+        *,
+        api_key: str | None = None,
+        timeout: float = 120,
+        pause: float = 0.5,
+    ) -> None:
+        self._client = httpx.Client(
+            base_url=address,
+            headers={"Authorization": f"Bearer {api_key}"} if api_key else {},
+            timeout=timeout,
+            follow_redirects=False,
+        )
         self._address = address
         self._pause = pause
+
+    @classmethod
+    def of(cls, settings: Settings) -> Self:
+        """The API where the settings say that it answers, with the key that they hold."""
+        key = settings.api_key
+        return cls(settings.api_address, api_key=key.get_secret_value() if key else None)
 
     def __enter__(self) -> Self:
         return self
@@ -56,6 +80,7 @@ class ApiPredictor:
 
         Raises:
             ServiceUnreachable: the API gave no answer, however often it was asked.
+            Forbidden: the API asks for another key than this process has.
             InvalidRecords: the API refuses the request; the message is the API's own.
         """
         body = {
@@ -64,9 +89,10 @@ class ApiPredictor:
             "lineage": {"run": run_id, "file": file, "first_row": first_row},
         }
         trouble = ""
+        wait = 0.0
         for attempt in range(ATTEMPTS):
             if attempt:
-                time.sleep(self._pause * 2 ** (attempt - 1))
+                time.sleep(max(wait, self._pause * 2 ** (attempt - 1)))
             try:
                 answer = self._client.post("/predict", json=body, headers={"Idempotency-Key": key})
             except httpx.TransportError as error:
@@ -75,12 +101,24 @@ class ApiPredictor:
             if answer.status_code == httpx.codes.OK:
                 return
             trouble = f"{answer.status_code}: {_detail(answer)}"
+            wait = _wait_of(answer)
+            if answer.status_code in _SHUT:
+                raise Forbidden(
+                    f"The API at {self._address} does not let this process in: {trouble}",
+                    "Set API_KEY to a key with the scope predict: jobchurn keys create.",
+                )
             if answer.status_code not in _PASSING:
                 raise InvalidRecords(f"The API refused {file}: {trouble}")
         raise ServiceUnreachable(
             f"The API at {self._address} did not predict {file}: {trouble}.",
             "See `jobchurn status` and `jobchurn logs api`.",
         )
+
+
+def _wait_of(answer: httpx.Response) -> float:
+    """For how many seconds the API asks not to be asked; 0 where it does not say."""
+    said = answer.headers.get("Retry-After", "")
+    return min(float(said), LONGEST_WAIT) if said.isascii() and said.isdecimal() else 0.0
 
 
 def _detail(answer: httpx.Response) -> str:

@@ -8,10 +8,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError
+from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from jobchurn.access import MOST_PER_MINUTE, is_loopback
+from jobchurn.access import MOST_PER_MINUTE, Key, is_loopback
 from jobchurn.errors import InvalidSettings
 
 Port = Annotated[int, Field(ge=1, le=65535)]
@@ -180,6 +180,17 @@ class Settings(BaseSettings):
     start_files: PositiveInt = Field(
         20, description="Into how many files the first start splits the data set."
     )
+
+    @field_validator("api_key")
+    @classmethod
+    def _is_a_key(cls, found: SecretStr | None) -> SecretStr | None:
+        """A key, without the line break that a file of it may end with."""
+        if found is None:
+            return None
+        key = Key.parse(found.get_secret_value().strip())
+        if key is None:
+            raise ValueError("it is no key as `jobchurn keys create` prints them")
+        return SecretStr(key.text)
 
     @property
     def home(self) -> Path:

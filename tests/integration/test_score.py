@@ -16,12 +16,20 @@ from pathlib import Path
 
 import httpx
 import pytest
+from pydantic import SecretStr
 
 from api_house import open_house
 from api_process import Served
+from jobchurn.access import Key, Scope
 from jobchurn.api_client import ATTEMPTS, ApiPredictor
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.errors import DatabaseLocked, DataUnusable, InvalidRecords, ServiceUnreachable
+from jobchurn.errors import (
+    DatabaseLocked,
+    DataUnusable,
+    Forbidden,
+    InvalidRecords,
+    ServiceUnreachable,
+)
 from jobchurn.flow import ingest, score
 from small_model import random_records, small_model
 from store_work import at_once
@@ -321,6 +329,7 @@ class Scripted:
 
     def __init__(self, *answers):
         asked = self.asked = []
+        headers = self.headers = {}
         coming = iter(answers)
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -334,6 +343,8 @@ class Scripted:
                 status, content = answer
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(content)))
+                for name, value in headers.items():
+                    self.send_header(name, value)
                 self.send_header("Location", "http://127.0.0.1:9/elsewhere")
                 self.end_headers()
                 self.wfile.write(content)
@@ -366,6 +377,45 @@ def scripted():
 def ask(api, records=({"a": 1},)):
     with ApiPredictor(api.address, pause=0.001) as predictor:
         predictor(list(records), key="file:x:0", run_id="run", file="a.csv", first_row=5)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_does_not_let_in_is_told_at_once_with_what_to_set(scripted, status):
+    api = scripted((status, json.dumps({"detail": "Not with that."}).encode()))
+    with pytest.raises(Forbidden, match=rf"{status}: Not with that\..*API_KEY"):
+        ask(api)
+    assert len(api.asked) == 1
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"), [("7", 7.0), ("3600", 60.0), ("soon", 0.25), ("", 0.25)]
+)
+def test_an_api_that_says_when_to_come_back_is_asked_then(scripted, monkeypatch, said, seconds):
+    waits = []
+    monkeypatch.setattr("jobchurn.api_client.time.sleep", waits.append)
+    api = scripted((429, b"{}"), (200, b"{}"))
+    api.headers["Retry-After"] = said
+    with ApiPredictor(api.address, pause=0.25) as predictor:
+        predictor([{"a": 1}], key="k", run_id="r", file="a.csv", first_row=1)
+    assert waits == [seconds]
+
+
+def test_where_keys_are_asked_for_the_jobs_send_theirs(house, database, monkeypatch):
+    ingested(house, "a.csv", good_lines(3))
+    key = Key.make()
+    house.store.api_keys.add(key, "nightly", {Scope.PREDICT})
+    monkeypatch.setenv("API_KEYS", "always")
+    served = Served(database, house.folders.root)
+    try:
+        with through(served) as api, pytest.raises(Forbidden, match="401"):
+            scored(house, api)
+        settings = with_settings(
+            house, api_key=SecretStr(key.text), api_url=served.address
+        ).settings
+        with ApiPredictor.of(settings) as api:
+            assert scored(house, api) == [("a.csv", 3)]
+    finally:
+        served.end()
 
 
 @pytest.mark.parametrize("trouble", [(503, b""), (429, b"{}"), (502, b"<html>"), (504, b""), None])

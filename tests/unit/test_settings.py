@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from jobchurn.access import Key
 from jobchurn.errors import InvalidSettings
 from jobchurn.settings import read_settings
 
@@ -27,3 +28,18 @@ def test_the_longest_spans_lead_to_moments_that_there_are(monkeypatch):
         timedelta(minutes=settings.drift_wait_minutes),
     ):
         assert datetime.now(UTC) - span < datetime.now(UTC)
+
+
+def test_a_key_may_end_with_a_line_break_and_is_not_shown(monkeypatch):
+    key = Key.make()
+    monkeypatch.setenv("API_KEY", f"{key.text}\n")
+    settings = read_settings()
+    assert settings.api_key.get_secret_value() == key.text
+    assert key.secret not in repr(settings)
+
+
+def test_what_is_no_key_is_refused_and_not_repeated(monkeypatch):
+    monkeypatch.setenv("API_KEY", "swordfish\r\nX-Other: 1")
+    with pytest.raises(InvalidSettings, match="API_KEY") as refused:
+        read_settings()
+    assert "swordfish" not in str(refused.value)

@@ -182,8 +182,9 @@ def links_made(address, key="jc_key", status=200):
         path = f"{asked[-1]['path']}{'&' if '?' in asked[-1]['path'] else '?'}signature=s"
         return httpx.Response(status, json={"path": path, "url": f"http://elsewhere{path}"})
 
-    client = Client(address, "https://public.example/", transport=httpx.MockTransport(answer))
-    client._http.headers["Authorization"] = f"Bearer {key}"
+    client = Client(
+        address, "https://public.example/", api_key=key, transport=httpx.MockTransport(answer)
+    )
     return client, asked
 
 
@@ -217,3 +218,26 @@ def test_a_page_stands_where_no_link_can_be_signed():
 def test_no_link_holds_the_key():
     client, _ = links_made("http://api.invalid", key="secret-key")
     assert "secret-key" not in client.link("/reports/a.html")
+
+
+@pytest.mark.parametrize(("key", "sent"), [("jc_a_b", "Bearer jc_a_b"), ("", None)])
+def test_every_request_carries_the_key_where_there_is_one(key, sent):
+    asked = []
+
+    def answer(request):
+        asked.append(request.headers.get("Authorization"))
+        return httpx.Response(200, json={"dashboards": []})
+
+    transport = httpx.MockTransport(answer)
+    Client("http://api.invalid", api_key=key, transport=transport).dashboards()
+    assert asked == [sent]
+
+
+def test_a_key_is_sent_nowhere_but_to_the_api():
+    def answer(request):
+        assert request.url.host == "api.invalid"
+        return httpx.Response(302, headers={"Location": "http://elsewhere.invalid/"})
+
+    client = Client("http://api.invalid", api_key="k", transport=httpx.MockTransport(answer))
+    with pytest.raises(Problem, match="302"):
+        client.dashboards()
