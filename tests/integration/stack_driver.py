@@ -2,6 +2,7 @@
 
 The toys are a web server that answers ``/ready``, and a program that leaves grandchildren behind in
 sessions of their own. Behaviour is steered by files in ``$TOYS``: ``broken`` makes the API fail.
+Pauses are short unless ``PATIENT`` is in the environment; ``PLANT`` names a fault of the stack's.
 """
 
 import json
@@ -14,7 +15,17 @@ from pathlib import Path
 from jobchurn import postgres
 from jobchurn.errors import DataUnusable, JobchurnError
 from jobchurn.settings import read_settings
-from jobchurn.stack import airflow, control, keeper, programs, services, supervision
+from jobchurn.stack import (
+    airflow,
+    control,
+    guard,
+    history,
+    keeper,
+    processes,
+    programs,
+    services,
+    supervision,
+)
 from jobchurn.stack.programs import Program
 from jobchurn.stack.up import up
 
@@ -48,11 +59,51 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).serve_forever()
 """
 
 
+def _nothing_restarts():
+    section = supervision._section
+
+    def planted(program, priority):
+        changed = {"autorestart = true": "autorestart = false", "startsecs = 60": "startsecs = 0"}
+        return [changed.get(line, line) for line in section(program, priority)]
+
+    supervision._section = planted
+
+
+def _orphans_are_left():
+    processes.Orphans.end = lambda *_, **__: set()
+
+
+def _nobody_looks_after_supervisord():
+    keeper.Keeper._revive = lambda self: self._signals.sleep(3600)
+
+
+def _nobody_looks_after_the_keeper():
+    real = guard.Guard._end_orphans
+
+    def planted(self):
+        real(self)
+        self._signals.sleep(3600)
+
+    guard.Guard._end_orphans = planted
+
+
+PLANTS = {
+    "what ends is not restarted": _nothing_restarts,
+    "orphans are left": _orphans_are_left,
+    "a killed supervisord stays away": _nobody_looks_after_supervisord,
+    "a killed keeper stays away": _nobody_looks_after_the_keeper,
+}
+
+
 def install_toys():
     services.CHECKOUT = airflow.CHECKOUT = TOYS
-    supervision.RETRIES = 1
-    keeper.REST_SECONDS = 1.0
     keeper.WATCH_SECONDS = 0.3
+    if "PATIENT" not in os.environ:
+        supervision.RETRIES = 1
+        keeper.REST_SECONDS = 1.0
+        history.WINDOW_SECONDS = history.STEADY_SECONDS = 3.0
+    if "PLANT" in os.environ:
+        PLANTS[os.environ["PLANT"]]()
     settings = read_settings()
     programs.api_program = lambda _database: Program(
         name="api",

@@ -2,146 +2,13 @@
 
 import json
 import os
-import select
 import signal
 import socket
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 
-DRIVER = Path(__file__).with_name("stack_driver.py")
-ELSEWHERE = "postgresql://someone:s3cr3t-w0rd@127.0.0.1:1/nothing"
-"""A database that is not ours to start, and that nothing here connects to."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-def eventually(condition, seconds=180.0):
-    deadline = time.monotonic() + seconds
-    while not (result := condition()):
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
-    return result
-
-
-class Stack:
-    """One home with ports of its own, and the commands on it."""
-
-    def __init__(self, folder, *, database=ELSEWHERE, home=None):
-        self.toys = folder / "toys"
-        (self.toys / "webapp").mkdir(parents=True)
-        (self.toys / "webapp" / "Home.py").touch()
-        self.home = home or folder / "home"
-        self.environment = os.environ | {
-            "TOYS": str(self.toys),
-            "JOBCHURN_HOME": str(self.home),
-            "POSTGRES_PORT": str(free_port()),
-            "API_PORT": str(free_port()),
-            "WEBAPP_PORT": str(free_port()),
-            "PYTHONPATH": os.pathsep.join(map(str, sys.path)),
-        }
-        for name in ("API_URL", "DATABASE_URL"):
-            self.environment.pop(name, None)
-        if database is not None:
-            self.environment["DATABASE_URL"] = database
-        self.started = []
-
-    def command(self, *arguments, timeout=180):
-        return subprocess.run(
-            [sys.executable, str(DRIVER), *arguments],
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-
-    def up(self, *arguments):
-        """``up`` in the foreground, once everything answers."""
-        only = [one[7:].split(",") for one in arguments if one.startswith("--only=")]
-        wanted = only[0] if only else ["postgres", "api", "webapp"]
-        process = self.start(*arguments)
-        eventually(lambda: self.are_up(wanted))
-        return process
-
-    def are_up(self, names):
-        states = self.states()
-        return all(states[name] in ("running", "external") for name in names)
-
-    def start(self, *arguments):
-        """``up`` in the foreground, without waiting."""
-        process = subprocess.Popen(
-            [sys.executable, str(DRIVER), "up", *arguments],
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            start_new_session=True,
-        )
-        self.started.append(process)
-        return process
-
-    def status(self):
-        return json.loads(self.command("status").stdout)
-
-    def states(self):
-        return {row["name"]: row["state"] for row in self.status()}
-
-    def pid(self, name):
-        return next(row["pid"] for row in self.status() if row["name"] == name)
-
-    def log(self, name):
-        return (self.home / "logs" / f"{name}.log").read_text()
-
-    def processes(self):
-        """Every process that has to do with this home: by argument, environment or folder."""
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (process / "cmdline").read_bytes()
-                traces = command + (process / "environ").read_bytes()
-                folder = str((process / "cwd").readlink())
-            except OSError:
-                continue
-            ours = os.fsencode(self.home) in traces or folder.startswith(str(self.home))
-            if ours and b"status" not in command:
-                found[int(process.name)] = command.replace(b"\0", b" ").decode()
-        return found
-
-    def grandchildren(self):
-        """The processes that the toy web app starts; the deeper one in a session of its own."""
-        return [
-            pid
-            for pid, name in self.processes().items()
-            if "time.sleep" in name and "http.server" not in name
-        ]
-
-    def keeper(self):
-        """The keeper: a fork of the process that was started, so it looks the same."""
-        guard = self.started[-1].pid
-        return next(
-            pid
-            for pid in self.processes()
-            if f"PPid:\t{guard}\n" in Path(f"/proc/{pid}/status").read_text()
-        )
-
-    def supervisord(self):
-        return next(
-            pid for pid, name in self.processes().items() if "supervisor.supervisord" in name
-        )
-
-    def end(self):
-        self.command("down", timeout=300)
-        for process in self.started:
-            process.kill()
-            process.communicate()
+from stacks import Stack, ended, eventually, until_said
 
 
 @pytest.fixture
@@ -163,20 +30,6 @@ def stacks(tmp_path):
 @pytest.fixture
 def stack(stacks):
     return stacks()
-
-
-def until_said(process, words, heard=""):
-    """What a stack in the foreground says, up to these words at least; after what it had said."""
-    while words not in heard:
-        assert select.select([process.stdout], [], [], 180)[0], f"it said only: {heard}"
-        heard += os.read(process.stdout.fileno(), 65536).decode()
-        assert process.poll() is None, heard
-    return heard
-
-
-def ended(process, seconds=180):
-    out, err = process.communicate(timeout=seconds)
-    return process.returncode, out, err
 
 
 def test_the_database_is_shut_down_cleanly_and_the_next_start_has_nothing_to_recover(stacks):

@@ -10,6 +10,7 @@ from jobchurn.stack.history import (
     History,
     Turn,
 )
+from jobchurn.stack.keeper import LONGEST_REST_SECONDS, rest_after
 from jobchurn.stack.record import ServiceState, State
 
 
@@ -98,3 +99,10 @@ def test_a_keeper_that_takes_over_goes_on_from_what_was_written(history):
     other = History.from_json(history.to_json())
     assert other.courses == history.courses
     assert seen(other, "running", CRASHES + 1, CRASHES) == []
+
+
+def test_the_rests_of_what_is_given_up_again_and_again_grow_up_to_a_limit():
+    rests = [rest_after(number) for number in range(40)]
+    assert rests == sorted(rests)
+    assert len(set(rests)) > 2
+    assert max(rests) == LONGEST_REST_SECONDS

@@ -52,6 +52,11 @@ POLL_SECONDS = 0.25
 WATCH_SECONDS = 3.0
 
 
+def rest_after(rests: int) -> float:
+    """How many seconds a program rests that was given up again after so many rests."""
+    return min(REST_SECONDS * 2.0 ** min(rests, 16), LONGEST_REST_SECONDS)
+
+
 class Keeper:
     """Keeps one stack.
 
@@ -267,8 +272,7 @@ class Keeper:
             if program.state != "FATAL":
                 continue
             rests = self._rests.get(program.name, 0)
-            rest = min(REST_SECONDS * 2**rests, LONGEST_REST_SECONDS)
-            if time.time() - program.stopped > rest:
+            if time.time() - program.stopped > rest_after(rests):
                 self._rests[program.name] = rests + 1
                 with suppress(*SILENT):  # where it is ending, the next look finds it
                     self._recorded().supervisor().start(program.name)
