@@ -89,13 +89,13 @@ def dag_monitoring() -> None:
     def send_alerts() -> None:
         """Tell people, and those again who were not reached; skip where nobody is to be told."""
         from jobchurn import wiring
-        from jobchurn.flow import watch
         from jobchurn.flow.alert import retry_alerts
+        from jobchurn.flow.retention import tidy
         from jobchurn.flow.watch.words import delivery_words
 
         with wiring.services() as services:
             deliveries = retry_alerts(services)
-            watch.forget(services)
+            tidy(services)
         logged(map(delivery_words, deliveries))
         skip_unless(deliveries, "Nobody is to be told anything.")
 

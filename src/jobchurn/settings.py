@@ -149,6 +149,18 @@ class Settings(BaseSettings):
         14, le=36_500, description="How long the log of requests and of runs of jobs is kept."
     )
 
+    prediction_days: PositiveInt | None = Field(
+        None,
+        le=36_500,
+        description="For how many days predictions are kept; by default for good.",
+    )
+    file_days: PositiveInt | None = Field(
+        None,
+        le=36_500,
+        description="For how many days the files of an ingestion run are kept: good and bad rows, "
+        "reasons and report; by default for good.",
+    )
+
     settle_seconds: float = Field(
         1.0,
         ge=0,

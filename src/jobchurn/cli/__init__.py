@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from jobchurn.cli import dashboards, data, keys, models, monitor, services, work
+from jobchurn.cli import dashboards, data, keys, models, monitor, people, services, work
 from jobchurn.cli.show import note
 from jobchurn.errors import JobchurnError, refusal_of
 
@@ -31,6 +31,7 @@ work.add_to(app)
 monitor.add_to(app)
 dashboards.add_to(app)
 keys.add_to(app)
+people.add_to(app)
 
 
 def _version(wanted: bool) -> None:

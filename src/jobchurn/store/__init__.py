@@ -13,6 +13,7 @@ from jobchurn.store.predictions import GoodFile, PredictedFile, Prediction, Pred
 from jobchurn.store.redactions import Redaction, Redactions
 from jobchurn.store.request_log import LogEntry, RequestLog
 from jobchurn.store.requests import Batch, Stored
+from jobchurn.store.retention import Retention
 from jobchurn.store.runs import Issue, Run, Runs
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "Redactions",
     "RegisteredModel",
     "RequestLog",
+    "Retention",
     "Run",
     "Runs",
     "Store",

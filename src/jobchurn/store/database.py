@@ -25,6 +25,7 @@ from jobchurn.store.partitions import make_partitions
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.redactions import Redactions
 from jobchurn.store.request_log import RequestLog
+from jobchurn.store.retention import Retention
 from jobchurn.store.runs import Runs
 from jobchurn.store.tables import tables_of
 
@@ -48,6 +49,7 @@ class Store:
         request_log: how the API answered.
         job_runs: how the scheduled jobs fared.
         redactions: what was removed of people, and of what was kept long enough.
+        retention: what has been kept long enough.
         panels: whatever monitoring asks.
         api_keys: who may ask the API for what.
     """
@@ -66,6 +68,7 @@ class Store:
         self.request_log = RequestLog(engine, tables)
         self.job_runs = JobRuns(engine, tables)
         self.redactions = Redactions(engine, tables, contract)
+        self.retention = Retention(engine, tables)
         self.panels = Panels(engine)
         self.api_keys = ApiKeys(engine, tables)
 

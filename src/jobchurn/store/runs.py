@@ -199,7 +199,7 @@ class Runs:
             wanted = wanted.where(sa.tuple_(runs.c.finished_at, runs.c.run_id) < place)
         wanted = wanted.order_by(runs.c.finished_at.desc(), runs.c.run_id.desc()).limit(limit)
         with transaction(self._engine) as connection:
-            return [_run(row) for row in connection.execute(wanted)]
+            return [run_of(row) for row in connection.execute(wanted)]
 
     def get(self, run_id: str) -> Run:
         """One run, published or not.
@@ -276,7 +276,7 @@ class Runs:
         row = self._found(connection, run_id)
         if row is None:
             raise NotFound(f"Nothing is known of a run {run_id}.", "See jobchurn runs.")
-        return _run(row)
+        return run_of(row)
 
     def _found(self, connection: Connection, run_id: str) -> sa.Row[Any] | None:
         return connection.execute(
@@ -309,7 +309,8 @@ def _marked(name: str, run_id: str) -> str:
     return stem + tail
 
 
-def _run(row: sa.Row[Any]) -> Run:
+def run_of(row: sa.Row[Any]) -> Run:
+    """The run that a row of the table holds."""
     fields = dict(row._mapping)
     for name in ("file", "good", "bad", "reasons", "report"):
         fields[name] = fields[name] and decoded(fields[name])

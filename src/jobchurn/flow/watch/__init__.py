@@ -6,7 +6,7 @@ transaction each, together with the alerts that are to be sent. ``flow.alert.ret
 them; ``watch`` does all of it, as the monitoring DAG does.
 """
 
-from jobchurn.flow.watch.round import Report, forget, watch
+from jobchurn.flow.watch.round import Report, watch
 from jobchurn.flow.watch.rules import Evaluation, evaluate_rules
 from jobchurn.flow.watch.windows import (
     JudgedWindow,
@@ -24,7 +24,6 @@ __all__ = [
     "Unjudged",
     "baseline_of",
     "evaluate_rules",
-    "forget",
     "measure_drift",
     "watch",
 ]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from jobchurn.flow.alert import retry_alerts
+from jobchurn.flow.retention import tidy
 from jobchurn.flow.services import Services
 from jobchurn.flow.watch.rules import Evaluation, evaluate_rules
 from jobchurn.flow.watch.windows import Measured, measure_drift
@@ -33,7 +34,7 @@ class Report:
 
 
 def watch(services: Services, now: datetime | None = None) -> Report:
-    """Judge new windows, evaluate the rules, tell people, and forget old entries of the logs.
+    """Judge new windows, evaluate the rules, tell people, and remove what was kept long enough.
 
     Args:
         services: the contract, the database and the channels.
@@ -42,12 +43,6 @@ def watch(services: Services, now: datetime | None = None) -> Report:
     measured = measure_drift(services, now)
     rules = evaluate_rules(services, now)
     deliveries = retry_alerts(services, now)
-    forget(services, now)
+    tidy(services, now)
     return Report(measured, rules, deliveries)
 
-
-def forget(services: Services, now: datetime | None = None) -> None:
-    """Remove what is older than ``LOG_DAYS`` from the logs of requests and of runs of jobs."""
-    before = (now or datetime.now(UTC)) - timedelta(days=services.settings.log_days)
-    services.store.request_log.forget(before)
-    services.store.job_runs.forget(before)
