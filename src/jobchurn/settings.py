@@ -217,7 +217,10 @@ class Settings(BaseSettings):
     @property
     def api_address(self) -> str:
         """Where the API answers."""
-        return (self.api_url or f"http://127.0.0.1:{self.api_port}").rstrip("/")
+        anywhere = self.api_host in ("0.0.0.0", "::")  # noqa: S104 (compared, not bound)
+        host = "127.0.0.1" if anywhere else self.api_host
+        host = f"[{host}]" if ":" in host else host
+        return (self.api_url or f"http://{host}:{self.api_port}").rstrip("/")
 
     @property
     def api_public_address(self) -> str:

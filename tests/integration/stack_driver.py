@@ -119,7 +119,7 @@ def install_toys():
     return settings
 
 
-def prepare(settings, full):
+def prepare(settings, full, keys):
     with (TOYS / "prepared").open("a") as log:
         log.write(f"{full}\n")
     if (TOYS / "unusable").exists():

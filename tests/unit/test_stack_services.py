@@ -262,7 +262,7 @@ def test_a_demonstrations_password_does_not_outlive_it(settings):
 
 def test_a_demonstration_is_fed(settings):
     def names(**how):
-        found = airflow.airflow_programs(settings(), ELSEWHERE, ELSEWHERE, **how)
+        found = airflow.airflow_programs(settings(), ELSEWHERE, ELSEWHERE, {}, **how)
         return [program.name for program in found]
 
     assert names(demo=True) == [*names(demo=False), "airflow-feeder"]

@@ -12,8 +12,11 @@ import typer
 from jobchurn.cli.show import note, table
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from jobchurn.flow.services import Services
     from jobchurn.settings import Settings
+    from jobchurn.stack.keys import ServiceKey
     from jobchurn.stack.record import ServiceState
 
 
@@ -47,14 +50,22 @@ def up(
     )
 
 
-def prepare(settings: Settings, full: bool) -> None:
-    """Make what the services need; with ``full``, also something to see."""
+def prepare(settings: Settings, full: bool, keys: Collection[ServiceKey]) -> None:
+    """Make what the services need; with ``full``, also something to see.
+
+    Args:
+        settings: the environment's.
+        full: whether the first files are to be ingested and scored.
+        keys: those with which services ask the API; any of the same names are revoked.
+    """
     from jobchurn import wiring
     from jobchurn.flow.start import prepare as make
 
     wiring.bring_up(settings)
     with wiring.services(settings) as services:
         make(services, note)
+        for one in keys:
+            services.store.api_keys.replace(one.key, one.name, one.scopes)
         if full:
             from jobchurn.flow.feed import feed_first
 

@@ -35,7 +35,7 @@ CONNECTION_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 
 
 def airflow_programs(
-    settings: Settings, database: str, data: str, *, demo: bool
+    settings: Settings, database: str, data: str, key: Mapping[str, str], *, demo: bool
 ) -> tuple[Program, ...]:
     """The three programs; makes the secrets they share where there are none yet.
 
@@ -46,6 +46,7 @@ def airflow_programs(
         database: the address of Airflow's own database.
         data: the address of the application's, as tasks reach it; the scheduler runs them, and it
             alone is told.
+        key: the variable with the tasks' key of the API, where they are given one; likewise.
         demo: whether this is a demonstration.
     """
     environment = airflow_environment(settings, database, demo=demo)
@@ -63,7 +64,7 @@ def airflow_programs(
         Program(
             name="airflow-scheduler",
             command=(*airflow, "scheduler", "--skip-serve-logs"),
-            environment=environment | {"DATABASE_URL": data},
+            environment={**environment, "DATABASE_URL": data, **key},
             waits=(version,),
             # Told alone, the scheduler lets the tasks that are running come to their end.
             stop_seconds=30,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from pydantic import SecretStr
@@ -13,6 +13,7 @@ from jobchurn.postgres import EmbeddedPostgres, find_binaries
 from jobchurn.postgres.server import DATABASES
 from jobchurn.settings import Settings
 from jobchurn.stack import airflow, programs
+from jobchurn.stack.keys import ServiceKey
 from jobchurn.stack.programs import Program
 from jobchurn.stack.services import Service
 
@@ -25,11 +26,13 @@ class Plan:
         settings: the environment's.
         services: in the order of start.
         demo: whether passwords are the well-known ones of a demonstration.
+        keys: service → the key with which it asks the API.
     """
 
     settings: Settings
     services: Sequence[Service]
     demo: bool = False
+    keys: Mapping[str, ServiceKey] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -95,13 +98,22 @@ class Plan:
                 reached = self._database_of(roles.API, self.settings.api_database_url)
                 return (programs.api_program(reached),)
             case "webapp":
-                return (programs.webapp_program(self.settings),)
+                return (programs.webapp_program(self.settings, self._key_of("webapp")),)
             case "airflow":
                 reached = self._database_of(roles.INGESTION, self.settings.ingestion_database_url)
                 return airflow.airflow_programs(
-                    self.settings, self._airflows_database(), reached, demo=self.demo
+                    self.settings,
+                    self._airflows_database(),
+                    reached,
+                    self._key_of("airflow"),
+                    demo=self.demo,
                 )
         raise ValueError(f"no program runs the service {service.name}")
+
+    def _key_of(self, service: str) -> Mapping[str, str]:
+        """What a service's environment says of its key; nothing where the API asks for none."""
+        found = self.keys.get(service)
+        return {"API_KEY": found.key.text} if found else {}
 
     def _database_of(self, role: str, given: SecretStr | None) -> str:
         """The address of the application's database, as a service reaches it by its role.

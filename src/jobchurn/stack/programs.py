@@ -102,10 +102,16 @@ def api_program(database: str) -> Program:
     )
 
 
-def webapp_program(settings: Settings) -> Program:
-    """The web app."""
+def webapp_program(settings: Settings, key: Mapping[str, str]) -> Program:
+    """The web app.
+
+    Args:
+        settings: the environment's.
+        key: the variable with its key of the API, where it is given one.
+    """
     return Program(
         name="webapp",
+        environment=key,
         command=(
             *(sys.executable, "-m", "streamlit", "run", str(CHECKOUT / "webapp" / "Home.py")),
             *("--server.address", "127.0.0.1", "--server.port", str(settings.webapp_port)),

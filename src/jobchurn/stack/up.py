@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,14 +11,16 @@ from jobchurn.settings import Settings
 from jobchurn.stack.display import Display
 from jobchurn.stack.guard import Guard
 from jobchurn.stack.keeper import FORMER_SECONDS, Keeper
+from jobchurn.stack.keys import ServiceKey, service_keys
 from jobchurn.stack.plan import Plan
 from jobchurn.stack.processes import Stopped, StopSignals, run_apart, run_in_background
 from jobchurn.stack.record import StackFolder
 from jobchurn.stack.services import chosen, services_of
 
-Prepare = Callable[[Settings, bool], None]
+Prepare = Callable[[Settings, bool, Collection[ServiceKey]], None]
 """Makes what the services need from a database that runs: tables, data, a champion. Told whether
-the first files are to be ingested and scored too. Run in a process of its own."""
+the first files are to be ingested and scored too, and which keys the services have. Run in a
+process of its own."""
 
 
 def up(
@@ -46,7 +48,9 @@ def up(
         StackFailed: a stack runs here already, a port is taken, a service did not come up.
         JobchurnError: what ``prepare`` raised.
     """
-    plan = Plan(settings, chosen(services_of(settings), only), demo=demo)
+    services = chosen(services_of(settings), only)
+    keys = service_keys(settings, [service.name for service in services])
+    plan = Plan(settings, services, demo=demo, keys=keys)
     folder = StackFolder(settings.home)
 
     def start(started: Callable[[], None], noticed: Callable[[], None]) -> int:
@@ -114,6 +118,7 @@ class _Start:
     def _bring_up(self, keeper: Keeper, signals: StopSignals) -> None:
         if "postgres" in self.plan.names:
             keeper.start("postgres")
-            run_apart(lambda: self.prepare(self.plan.settings, self.full), signals)
+            keys = self.plan.keys.values()
+            run_apart(lambda: self.prepare(self.plan.settings, self.full, keys), signals)
         keeper.start(*self.plan.names)
         keeper.present()
