@@ -13,6 +13,7 @@ from jobchurn.panels.sql import (
     SCORE,
     identifier,
     literal,
+    visible,
     written,
 )
 
@@ -112,7 +113,7 @@ def _spread_of_chosen(contract: Contract) -> str:
           SELECT serving, training,
             CASE
               WHEN bin = -1 OR is_open AND rank > {_NAMES_IN_SIGHT} THEN 'others'
-              WHEN level IS NOT NULL THEN coalesce(words, level)
+              WHEN level IS NOT NULL THEN coalesce(words, {visible("level")})
               WHEN bin IS NULL THEN 'blank'
               WHEN n = 0 THEN 'any'
               WHEN bin = 0 THEN '≤ ' || texts[1]

@@ -13,6 +13,7 @@ from jobchurn.panels.sql import (
     identifier,
     label_of,
     literal,
+    visible,
     written,
 )
 
@@ -257,11 +258,11 @@ def unseen_names(contract: Contract) -> tuple[Panel, ...]:
                   SELECT feature, baseline->'levels' AS levels
                   FROM {BASELINES}
                 )
-                SELECT label AS "column", name, rows
+                SELECT label AS "column", {visible("name")} AS name, rows
                 FROM named JOIN trained USING (feature)
                 JOIN (VALUES {labels}) AS labels (feature, label) USING (feature)
                 WHERE name IS NOT NULL AND NOT jsonb_exists(levels, name)
-                ORDER BY rows DESC, label, name
+                ORDER BY rows DESC, label, named.name
                 LIMIT 50
             """),
             unit=Unit.COUNT,

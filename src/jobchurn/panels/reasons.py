@@ -5,7 +5,7 @@ from __future__ import annotations
 from jobchurn.contract import Contract
 from jobchurn.panels.checked import FIRST_TIME, INGESTED_BY, ISSUES, NO_FILE, NO_ISSUE
 from jobchurn.panels.panel import Panel, PanelKind, Unit
-from jobchurn.panels.sql import literal, written
+from jobchurn.panels.sql import literal, visible, written
 
 
 def reasons(contract: Contract) -> tuple[Panel, ...]:
@@ -75,7 +75,7 @@ def latest_files() -> Panel:
         "likely repair. A repeated file has the numbers of the first one, and no report.",
         sql=written(f"""
             SELECT finished_at AS finished,
-              file,
+              {visible("file")} AS file,
               rows_total AS rows,
               rows_invalid AS "bad rows",
               invalid_ratio AS "bad share",

@@ -51,6 +51,22 @@ def literal(text: str) -> str:
     return quoted.replace("$", "' || chr(36) || '") if "$" in text else quoted
 
 
+_HIDDEN = (
+    r"\u0001-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff"
+    r"\ufff9-\ufffb\U000e0000-\U000e0fff"
+)
+"""Controls, and what cannot be seen or turns the direction of writing, for a regular expression."""
+
+
+def visible(text: str) -> str:
+    """A text of others as a table may show it: what cannot be seen of it gives way to a mark.
+
+    Args:
+        text: SQL for it.
+    """
+    return f"regexp_replace({text}, '[{_HIDDEN}]', '\N{REPLACEMENT CHARACTER}', 'g')"
+
+
 def constants(rows: Iterable[Sequence[str]]) -> str:
     """The rows of a VALUES list, each cell being SQL already."""
     return ", ".join(f"({', '.join(row)})" for row in rows)
