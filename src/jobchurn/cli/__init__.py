@@ -13,7 +13,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from jobchurn.cli import dashboards, data, keys, models, monitor, people, services, work
+from jobchurn.cli import dashboards, data, keys, models, monitor, people, services, trace, work
 from jobchurn.cli.show import note
 from jobchurn.errors import JobchurnError, refusal_of
 
@@ -28,6 +28,7 @@ services.add_to(app)
 data.add_to(app)
 models.add_to(app)
 work.add_to(app)
+trace.add_to(app)
 monitor.add_to(app)
 dashboards.add_to(app)
 keys.add_to(app)

@@ -13,7 +13,7 @@ from jobchurn.files.names import free_name, from_printable, printable, shortened
 from jobchurn.files.redact import dropped, emptied, held
 from jobchurn.files.route import refuse, route
 from jobchurn.files.scan import MAX_COLUMNS
-from jobchurn.files.structure import missing_column
+from jobchurn.files.structure import missing_column, shown
 from jobchurn.verdict import StructureRule
 
 __all__ = [
@@ -43,6 +43,7 @@ __all__ = [
     "settled",
     "sha256_of",
     "shortened",
+    "shown",
     "spliced",
     "sweep",
     "without",

@@ -29,6 +29,12 @@ def raw_of(services: Services, claim: Claim) -> Path:
     return folder_of(services, claim) / _RAW
 
 
+def places_of(services: Services, run_id: str, name: str) -> tuple[Path, ...]:
+    """Where the file of a run that is under way may be, the likeliest first."""
+    folder = services.folders.work / run_id
+    return folder / _RAW, folder / _MOVING, services.folders.raw_data / name
+
+
 @blameless
 def secure(services: Services, claim: Claim) -> bool:
     """Have a claimed file in the run's work folder; whether this worker has it, and as claimed."""

@@ -142,6 +142,12 @@ class Alerts:
         newest = self._alerts.c.created_at.desc(), self._alerts.c.id.desc()
         return self._listed(sa.select(self._alerts).order_by(*newest).limit(limit))
 
+    def of_run(self, run_id: str) -> list[Alert]:
+        """The alerts about a run, one for each channel, the oldest first."""
+        alerts = self._alerts
+        wanted = sa.select(alerts).where(alerts.c.run_id == run_id)
+        return self._listed(wanted.order_by(alerts.c.created_at, alerts.c.id))
+
     def _listed(self, wanted: sa.Select[Any]) -> list[Alert]:
         with transaction(self._engine) as connection:
             return [alert_of(row) for row in connection.execute(wanted)]

@@ -28,6 +28,7 @@ from jobchurn.store.request_log import RequestLog
 from jobchurn.store.retention import Retention
 from jobchurn.store.runs import Runs
 from jobchurn.store.tables import tables_of
+from jobchurn.store.trace import Trace
 
 
 class Store:
@@ -50,6 +51,7 @@ class Store:
         job_runs: how the scheduled jobs fared.
         redactions: what was removed of people, and of what was kept long enough.
         retention: what has been kept long enough.
+        trace: what is known of a single case.
         panels: whatever monitoring asks.
         api_keys: who may ask the API for what.
     """
@@ -69,6 +71,7 @@ class Store:
         self.job_runs = JobRuns(engine, tables)
         self.redactions = Redactions(engine, tables, contract)
         self.retention = Retention(engine, tables)
+        self.trace = Trace(engine, tables, contract)
         self.panels = Panels(engine)
         self.api_keys = ApiKeys(engine, tables)
 
