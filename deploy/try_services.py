@@ -29,9 +29,11 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
 
 import yaml
 
@@ -283,30 +285,54 @@ def main(volumes: Path, images: Mapping[str, Image]) -> None:
         for name in in_order(services):
             told = "left out" if name in LEFT_OUT else trial.run(name, services[name])
             tell(f"{name:22} {told}")
-        tell(await_prediction())
+        check_the_door()
+        tell(await_prediction(web_app_key(volumes)))
     finally:
         trial.stop()
 
 
-def await_prediction() -> str:
+def check_the_door() -> None:
+    """See that the API asks for a key.
+
+    Raises:
+        RuntimeError: it does not.
+    """
+    try:
+        newest_prediction("none")
+    except HTTPError as refused:
+        if refused.code == HTTPStatus.UNAUTHORIZED:
+            return
+    raise RuntimeError("the API answers whoever has no key")
+
+
+def web_app_key(volumes: Path) -> str:
+    """The key with which the web app asks the API."""
+    return (volumes / "volume-secrets-webapp" / "API_KEY").read_text(encoding="utf-8")
+
+
+def await_prediction(key: str) -> str:
     """Wait until Airflow has had a file ingested and its rows predicted.
+
+    Args:
+        key: with which the API is asked.
 
     Raises:
         RuntimeError: it has not in time.
     """
     begun = time.monotonic()
-    first = newest_prediction()  # by ``bootstrap``; after it, Airflow alone predicts files
+    first = newest_prediction(key)  # by ``bootstrap``; after it, Airflow alone predicts files
     while (took := time.monotonic() - begun) < PREDICTED_SECONDS:
-        if newest_prediction() != first:
+        if newest_prediction(key) != first:
             return f"Airflow's first prediction was stored after {took:.0f} s more."
         time.sleep(5)
     raise RuntimeError(f"Airflow made no prediction within {PREDICTED_SECONDS} s")
 
 
-def newest_prediction() -> object:
+def newest_prediction(key: str) -> object:
     """When the newest prediction of a file was stored, or ``None``."""
     address = "http://127.0.0.1:8000/past-predictions?source=scheduled&limit=1"
-    with urlopen(address, timeout=10) as answer:
+    asked = Request(address, headers={"Authorization": f"Bearer {key}"})
+    with urlopen(asked, timeout=10) as answer:  # noqa: S310  (the address is ours)
         rows = json.load(answer)["rows"]
     return rows[0]["created_at"] if rows else None
 

@@ -15,6 +15,7 @@ import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from jobchurn.access import Key
 from jobchurn.links import Links
 
 USER = "admin"
@@ -30,6 +31,7 @@ def main(root: Path, *, demo: bool) -> None:
     _once(postgres / "POSTGRES_PASSWORD", _password(), FOR_ANOTHER_USER)
 
     _databases(root)
+    _keys(root)
     links = Links(_once(root / "app" / "LINK_SECRET", secrets.token_urlsafe(32)))
 
     airflow = root / "airflow"
@@ -74,6 +76,15 @@ def _databases(root: Path) -> None:
     for service in ("api", "ingestion"):
         address = _once(root / service / "DATABASE_URL", _database(f"jobchurn_{service}"))
         _once(root / "owner" / f"{service.upper()}_DATABASE_URL", address)
+
+
+def _keys(root: Path) -> None:
+    """With what those who ask the API come in; the owner, who lets the API know, has them too."""
+    for reader in ("webapp", "ingestion"):
+        key = _once(root / reader / "API_KEY", Key.make().text)
+        registered = root / "owner" / f"{reader}.key"
+        if not registered.exists() or registered.read_text(encoding="utf-8") != key:
+            _write(registered, key, PRIVATE)
 
 
 def _database(user: str) -> str:

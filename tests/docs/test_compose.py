@@ -15,7 +15,7 @@ from jobchurn.stack.airflow import airflow_environment
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE = ROOT / "compose.yaml"
 DOCKERFILE = (ROOT / "deploy" / "Dockerfile").read_text()
-SECRETS = ("postgres", "owner", "api", "ingestion", "app", "airflow", "grafana")
+SECRETS = ("postgres", "owner", "api", "ingestion", "app", "webapp", "airflow", "grafana")
 ONE_SHOT = {"secrets", "init", "bootstrap", "feed"}
 
 
@@ -151,6 +151,7 @@ def test_each_secret_is_mounted_only_where_it_is_read():
         "owner": {"secrets", "init", "bootstrap"},
         "api": {"secrets", "api"},
         "ingestion": {"secrets", "feed", "airflow-scheduler"},
+        "webapp": {"secrets", "webapp"},
         "app": {"secrets", "bootstrap", "feed", "api", "airflow-scheduler"},
         "airflow": {
             "secrets",

@@ -27,7 +27,7 @@ def loaded(path):
     return module
 
 
-READERS = ("postgres", "owner", "api", "ingestion", "app", "airflow", "grafana")
+READERS = ("postgres", "owner", "api", "ingestion", "app", "webapp", "airflow", "grafana")
 
 
 make_secrets = loaded(DEPLOY / "init" / "make_secrets.py")
@@ -51,9 +51,9 @@ def test_secrets_are_made_once(root, capsys):
     make_secrets.main(root, demo=False)
     assert contents(root) == made
     assert capsys.readouterr().out == ""
-    assert len(made) == 16
-    # The owner knows how the two services log in, as it lets them in.
-    assert len(set(made.values())) == 14
+    assert len(made) == 20
+    # The owner knows how the two services log in, and the keys of two, as it lets them in.
+    assert len(set(made.values())) == 16
     password = json.loads(made["airflow/passwords.json"])["admin"]
     assert told.splitlines() == [
         f"Airflow: sign in as admin with {password}",
@@ -120,7 +120,7 @@ def test_a_demonstration_has_well_known_passwords_that_go_with_it(root, capsys):
     assert json.loads(after["airflow/passwords.json"]) != {"admin": "admin"}
     assert after["grafana/GF_SECURITY_ADMIN_PASSWORD"] != "admin"
     unchanged = {name for name in demo if demo[name] == after[name]}
-    assert len(unchanged) == 14
+    assert len(unchanged) == 18
 
 
 def test_grafana_s_links_open_the_runbook_for_half_a_year_at_least(root):
@@ -147,14 +147,14 @@ def entered(root, *command, **environment):
 
 def test_each_secret_file_becomes_a_variable_of_the_command(root):
     make_secrets.main(root, demo=False)
-    for other in ("api", "ingestion"):  # no container has the address of two
+    for other in ("api", "ingestion"):  # no container has the address or the key of two
         shutil.rmtree(root / other)
     seen = entered(
         root, sys.executable, "-c", "import os, json; print(json.dumps(dict(os.environ)))"
     )
     environment = json.loads(seen.stdout)
     for name, content in contents(root).items():
-        if name.endswith(".json"):
+        if name.endswith((".json", ".key")):
             assert content not in seen.stdout
         else:
             assert environment[Path(name).name] == content
