@@ -249,6 +249,22 @@ def test_what_cannot_be_told_to_be_theirs_is_said_and_goes_when_asked(house, dat
     assert mentions(house, database) == []
 
 
+def test_records_that_broken_quotes_have_run_together_are_said(house, database):
+    [fine] = random_records(JOB_CHANGE, 1)
+    between = line(fine, city='"quoted"')
+    lines = ['8,"never closed', between, theirs(city='x"', training_hours="lives here")]
+    run = ingested(house, "a.csv", lines)
+    assert (run.rows_valid, run.rows_invalid) == (1, 2)
+    assert files.cut(Path(run.bad), JOB_CHANGE).rows == 1  # that there were two is known no more
+    before = Path(run.bad).read_bytes()
+    [left] = forgotten(house).left
+    assert (left.file, "run several records into one" in left.why) == ("data/bad_data/a.csv", True)
+    assert Path(run.bad).read_bytes() == before
+    forgotten(house, doubtful=True)
+    assert mentions(house, database) == []
+    assert mentions(house, database, "lives here") == []
+
+
 def test_a_first_line_that_is_data_goes_with_its_file_and_its_reason(house, database):
     (house.folders.raw_data / "a.csv").write_text(f"{theirs()}\n")
     ingest.ingest_one(house, trigger="cli")

@@ -110,8 +110,14 @@ class Trace:
     unreadable: str = ""
 
 
-def trace_in(sheet: Sheet, person: Person) -> Trace:
-    """Look for a person in a file that was cut."""
+def trace_in(sheet: Sheet, person: Person, *, run_together: bool = False) -> Trace:
+    """Look for a person in a file that was cut.
+
+    Args:
+        sheet: the file.
+        person: who.
+        run_together: its broken records may have taken in lines of others.
+    """
     if sheet.refusal is not None:
         return Trace(unreadable=_unreadable(sheet, person))
     name = person.column.name
@@ -120,7 +126,10 @@ def trace_in(sheet: Sheet, person: Person) -> Trace:
     rows: list[int] = []
     doubtful: dict[int, str] = {}
     for row, cell in enumerate(sheet.columns[name], start=1):
-        if row in sheet.faults:
+        if run_together and _holds_lines(sheet.record(row)):
+            if person.is_mentioned_in(sheet.record(row)):
+                doubtful[row] = "broken quotes have run several records into one, theirs among them"
+        elif row in sheet.faults:
             _look_at_broken(sheet, row, person, rows, doubtful)
         elif person.is_named_by(cell):
             rows.append(row)
@@ -139,6 +148,11 @@ def _look_at_broken(
         rows.append(row)
     elif person.is_mentioned_in(record):
         doubtful[row] = "the record is broken, and mentions the id where another value belongs"
+
+
+def _holds_lines(record: bytes) -> bool:
+    inside = record.strip(b" \t\r\n")
+    return b"\n" in inside or b"\r" in inside
 
 
 def _cells(record: bytes) -> Sequence[str]:

@@ -25,11 +25,11 @@ from jobchurn.flow.forget.person import (
     others_texts,
     trace_in,
 )
+from jobchurn.flow.routed import Sides, place_of, sides_of
 from jobchurn.flow.services import Services
 from jobchurn.flow.split import MANIFEST
 from jobchurn.store.redactions import Redaction
 from jobchurn.store.runs import Run
-from jobchurn.verdict import StructureRule
 
 _ROUNDS = 3
 _REASONS = ".reasons.jsonl"
@@ -128,10 +128,12 @@ class _Removal:
             _, _, rows = self._traced(path)
             self.done.files.append(Rewritten(self.shown(path), len(rows), None))
 
-    def _traced(self, path: Path) -> tuple[Sheet, Trace, tuple[int, ...]]:
+    def _traced(
+        self, path: Path, *, run_together: bool = False
+    ) -> tuple[Sheet, Trace, tuple[int, ...]]:
         """A file, what it holds of the person, and the rows that are to go."""
         sheet = files.cut(path, self._services.contract)
-        trace = trace_in(sheet, self._person)
+        trace = trace_in(sheet, self._person, run_together=run_together)
         if self._doubtful:
             return sheet, trace, tuple(sorted({*trace.rows, *trace.doubtful}))
         for row, why in trace.doubtful.items():
@@ -139,7 +141,9 @@ class _Removal:
         return sheet, trace, trace.rows
 
     def _from_routed(self, path: Path, run: Run | None) -> None:
-        sheet, trace, rows = self._traced(path)
+        is_bad = path.parent == self._services.folders.bad_data
+        sides = self._sides(run) if is_bad else None
+        sheet, trace, rows = self._traced(path, run_together=is_bad and sides is None)
         if trace.unreadable:
             self._from_unreadable(path, run, trace.unreadable)
         if not rows:
@@ -147,10 +151,10 @@ class _Removal:
         of_content = [run, *self._repeats[run.run_id]] if run else []
         reasons = path.with_name(path.name + _REASONS)
         said, numbers = set[str](), frozenset[int]()
-        if path.parent == self._services.folders.bad_data:
+        if is_bad:
             said = all_texts(sheet, rows)
             if reasons.exists():
-                numbers = _numbers_of(reasons, rows)
+                numbers = _numbers_of(reasons, rows, sides)
                 said |= self._from_reasons(reasons, run, numbers)
         levels = self._levels(path, sheet, rows)
         for one in of_content:
@@ -161,6 +165,14 @@ class _Removal:
                 len(rows),
             )
         self._rewrite(path, b"".join(files.emptied(sheet, rows)), len(rows), run)
+
+    def _sides(self, run: Run | None) -> Sides | None:
+        """Which rows of the raw file the bad ones were; ``None`` where that cannot be told."""
+        sides = sides_of(run) if run else None
+        if run is None or sides is None or not sides.bad:
+            return None
+        contract = self._services.contract
+        return None if place_of(run, sides, sides.bad[0], contract, show=False).doubt else sides
 
     def _levels(self, path: Path, sheet: Sheet, rows: Sequence[int]) -> set[str]:
         """Texts of theirs that nobody else has, in the good rows or the bad ones of the file."""
@@ -276,10 +288,9 @@ def _regular(folder: Path) -> Iterator[Path]:
     return iter(sorted(p for p in folder.iterdir() if p.is_file() and not p.is_symlink()))
 
 
-def _numbers_of(reasons: Path, rows: Sequence[int]) -> frozenset[int]:
-    """Which rows of the raw file these rows of the bad one were: every bad row has a reason."""
-    found = [json.loads(line) for line in reasons.read_bytes().splitlines()]
-    if any(reason["rule"] == StructureRule.MISSING_COLUMN for reason in found):
-        return frozenset(rows)  # then every row is bad
-    numbers = sorted({reason["row"] for reason in found if reason["row"] is not None})
-    return frozenset(numbers[row - 1] for row in rows if row <= len(numbers))
+def _numbers_of(reasons: Path, rows: Sequence[int], sides: Sides | None) -> frozenset[int]:
+    """Which rows of the raw file these of the bad one were; all, where nobody can tell."""
+    if sides is not None:
+        return frozenset(sides.raw_row(row, is_bad=True) for row in rows)
+    found = (json.loads(line)["row"] for line in reasons.read_bytes().splitlines())
+    return frozenset(row for row in found if row is not None)
