@@ -247,7 +247,8 @@ class PlaceRefused(JobchurnError):
 REFUSALS = {
     *(errno.EACCES, errno.EPERM, errno.EROFS),
     *(errno.ENOSPC, errno.EDQUOT),
-    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG),
+    *(errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENAMETOOLONG, errno.ELOOP),
+    *(errno.ENOENT, errno.ENXIO, errno.EIO),  # below /proc no folder can be made, say
 }
 """What a machine answers where a file cannot lie in a place, however right the program is."""
 

@@ -5,10 +5,12 @@ Read once, by :func:`read_settings`; the rest of the house is given a :class:`Se
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, PositiveInt, SecretStr, ValidationError, field_validator
+from pydantic import AfterValidator, Field, PositiveInt, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from jobchurn.access import MOST_PER_MINUTE, Key, is_loopback
@@ -19,13 +21,48 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Cost = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+def _address(text: str) -> str:
+    """An address to which paths can be appended; what is refused is not repeated."""
+    form = "an address is written http://HOST:PORT or https://HOST, with a path where it has one"
+    try:
+        parts = urlsplit(text)
+        names_a_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        raise ValueError(form) from None
+    written = re.fullmatch(r"https?://[!-~]+", text)
+    if not written or not names_a_place or parts.query or parts.fragment:
+        raise ValueError(form)
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"{form}, and holds no password")
+    return text
+
+
+Address = Annotated[str, AfterValidator(_address)]
+"""Where a service answers: people and programs go there."""
+
+
+def _place(path: Path) -> Path:
+    """A place for files that every program can be told of."""
+    try:
+        written = str(path.expanduser())
+    except RuntimeError:
+        raise ValueError("there is no such user") from None
+    if not written.isprintable():
+        raise ValueError("a place is written in characters that can be shown")
+    return path
+
+
+Place = Annotated[Path, AfterValidator(_place)]
+"""Where files lie."""
+
+
 class Settings(BaseSettings):
     """Settings, each read from the environment variable of the same name in capitals."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
 
-    jobchurn_home: Path = Field(Path("var"), description="Where all run-time state lives.")
-    jobchurn_csv: Path | None = Field(
+    jobchurn_home: Place = Field(Path("var"), description="Where all run-time state lives.")
+    jobchurn_csv: Place | None = Field(
         None, description="A data set of your own, used in place of the built-in one."
     )
 
@@ -42,7 +79,7 @@ class Settings(BaseSettings):
         description="The database of DATABASE_URL as Airflow's tasks are to reach it, in the name "
         "of the role jobchurn_ingestion; by default as DATABASE_URL says.",
     )
-    postgres_bin: Path | None = Field(
+    postgres_bin: Place | None = Field(
         None, description="The folder of the PostgreSQL programs to use for the embedded database."
     )
     database_seconds: float = Field(
@@ -74,10 +111,10 @@ class Settings(BaseSettings):
     webapp_port: Port = Field(8501, description="The web app's port.")
     airflow_port: Port = Field(8080, description="Airflow's port.")
     grafana_port: Port = Field(3000, description="Grafana's port (compose only).")
-    api_url: str | None = Field(
+    api_url: Address | None = Field(
         None, description="Where the API answers; by default this machine's, at its port."
     )
-    api_public_url: str | None = Field(
+    api_public_url: Address | None = Field(
         None, description="The API's address as the readers of alerts reach it."
     )
     teams_webhook: SecretStr | None = Field(
@@ -110,11 +147,11 @@ class Settings(BaseSettings):
         le=525_600,
         description="After how long people are reminded of an alert that is not over.",
     )
-    runbook_url: str | None = Field(
+    runbook_url: Address | None = Field(
         None,
         description="Where the runbook's pages are read; by default at the API's public address.",
     )
-    grafana_url: str | None = Field(
+    grafana_url: Address | None = Field(
         None, description="Grafana's address as the readers of alerts reach it, where there is one."
     )
     grafana_database_password: SecretStr | None = Field(

@@ -103,3 +103,11 @@ def test_the_api_is_asked_where_it_listens(monkeypatch, host, address):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("API_HOST", host)
     assert read_settings().api_address == address
+
+
+@pytest.mark.parametrize("name", ["JOBCHURN_HOME", "JOBCHURN_CSV", "POSTGRES_BIN"])
+@pytest.mark.parametrize("text", ["~nobody-of-this-name/x", "a\nb", "a\udcff", "\x1b"])
+def test_what_is_no_place_is_refused_by_name(name, text, monkeypatch):
+    monkeypatch.setenv(name, text)
+    with pytest.raises(InvalidSettings, match=f"^The environment cannot be used: {name}"):
+        read_settings()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -29,7 +30,7 @@ def _place_for(target: Path) -> Path:
 
     if target.exists() and not target.is_file():
         raise InvalidRequest(f"{target} is no regular file.", "Name a file, or a new place.")
-    place = target.resolve()
+    place = Path(os.path.realpath(target))  # a loop of links is refused where the folder is made
     place.parent.mkdir(parents=True, exist_ok=True)
     return place
 

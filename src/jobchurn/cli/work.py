@@ -117,7 +117,7 @@ def _must_be_writable(out: Path) -> None:
     """Refuse, before any work, a place where no file can be written."""
     from jobchurn.errors import InvalidRequest
 
-    place = out.resolve()
+    place = Path(os.path.realpath(out))  # unlike resolve, it takes a loop of links as it is
     if _is_taken_by_no_file(out):
         writable = os.access(out, os.W_OK)
     else:
@@ -143,7 +143,7 @@ def _write(out: Path, text: str) -> None:
             out.write_text(text, encoding="utf-8")
         else:
             # A link goes on pointing to where it did.
-            files.write_atomically(out.resolve(), text.encode())
+            files.write_atomically(Path(os.path.realpath(out)), text.encode())
     except OSError as error:
         raise DataUnusable(
             f"{out} cannot be written: {error.strerror}.", "Choose another place, or make room."
