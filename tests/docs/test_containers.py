@@ -154,7 +154,9 @@ def test_each_secret_file_becomes_a_variable_of_the_command(root):
     )
     environment = json.loads(seen.stdout)
     for name, content in contents(root).items():
-        if name.endswith((".json", ".key")):
+        if name.endswith(".key"):
+            assert Path(name).name not in environment
+        elif name.endswith(".json"):
             assert content not in seen.stdout
         else:
             assert environment[Path(name).name] == content
