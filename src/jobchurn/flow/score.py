@@ -14,7 +14,13 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from jobchurn import files
-from jobchurn.errors import DatabaseLocked, DataUnusable, InvalidRecords, JobchurnError
+from jobchurn.errors import (
+    DatabaseLocked,
+    DataUnusable,
+    IdempotencyConflict,
+    InvalidRecords,
+    JobchurnError,
+)
 from jobchurn.flow.predict import predict
 from jobchurn.flow.rows import Record, Rows, read_rows
 from jobchurn.flow.services import Services
@@ -120,7 +126,7 @@ def score_new(
         runs: only the files of these runs; by default of all.
 
     Raises:
-        DataUnusable, InvalidRecords: what kept the first such file from being predicted, once the
+        DataUnusable, InvalidRequest: what kept the first such file from being predicted, once the
             others are, which need not wait for it.
     """
     predictor = predictor or here(services)
@@ -130,8 +136,10 @@ def score_new(
             continue
         try:
             scored = score_file(services, good, predictor)
-        except (DataUnusable, InvalidRecords) as error:
-            failure = failure or error
+        except (DataUnusable, InvalidRecords, IdempotencyConflict) as error:
+            # Another worker may have done it meanwhile, and some of its rows been forgotten since.
+            if good in new_files(services):
+                failure = failure or error
         except DatabaseLocked:
             name = files.printable(good.name)
             log.warning("%s waits: another worker has begun to predict it, and sleeps.", name)

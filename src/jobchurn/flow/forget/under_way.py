@@ -6,17 +6,21 @@ of a good file are used up once it is scored, so that no retry stores anything.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 from jobchurn import files
-from jobchurn.errors import DataUnusable, LeaseLost, NoChampion, NotFound
+from jobchurn.errors import DatabaseLocked, DataUnusable, LeaseLost, NoChampion, NotFound
 from jobchurn.flow import ingest, score
 from jobchurn.flow.forget.person import Person, trace_in
 from jobchurn.flow.services import Services
 
+log = logging.getLogger(__name__)
+
+_AT_WORK = "another worker is at work on it"
 _PAUSE = 0.2
 
 
@@ -41,12 +45,11 @@ def finish(services: Services, person: Person, *, patience: float) -> dict[Path,
             with suppress(LeaseLost):  # another worker has it, and is waited for
                 ingest.ingest(services, claim)
         for path in worked_on(services, person):
-            stuck[path] = "another worker is at work on it"
+            stuck[path] = _AT_WORK
+        stuck |= _not_scored(services, person)
         if not stuck or time.monotonic() >= deadline:
-            break
+            return stuck
         time.sleep(_PAUSE)
-    _score(services, person)
-    return stuck
 
 
 def waiting(services: Services, person: Person) -> list[Path]:
@@ -76,17 +79,25 @@ def _ingested(services: Services, path: Path) -> str:
         run = None
     except (DataUnusable, PermissionError) as error:
         return str(error)
-    return "" if run else "another worker is at work on it"
+    return "" if run else _AT_WORK
 
 
-def _score(services: Services, person: Person) -> None:
-    """Score the new good files that hold the person.
+def _not_scored(services: Services, person: Person) -> dict[Path, str]:
+    """Score the new good files that hold the person; those with which another worker is not done.
 
-    One that cannot be scored now is scored later as it is then, without them.
+    One that nobody can score now is scored later as it is then, without them.
     """
-    predictor = score.here(services)
+    predictor, stuck = score.here(services), dict[Path, str]()
     for good in score.new_files(services):
         path = Path(good.path)
-        if path.is_file() and trace_in(files.cut(path, services.contract), person).rows:
-            with suppress(NoChampion, DataUnusable):
-                score.score_file(services, good, predictor)
+        if not path.is_file() or not trace_in(files.cut(path, services.contract), person).rows:
+            continue
+        try:
+            score.score_file(services, good, predictor)
+        except DatabaseLocked:
+            stuck[path] = _AT_WORK
+        except (NoChampion, DataUnusable) as error:
+            log.info(
+                "%s is not scored before they are forgotten: %s", files.printable(path.name), error
+            )
+    return stuck
