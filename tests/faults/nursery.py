@@ -41,7 +41,7 @@ class Life:
 class Nursery:
     """Starts workers of :mod:`faults.worker` in a moment each."""
 
-    def __init__(self) -> None:
+    def __init__(self, **environment: str) -> None:
         paths = [str(TESTS), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self._process = subprocess.Popen(
@@ -50,7 +50,9 @@ class Nursery:
             stdout=subprocess.PIPE,
             stderr=self._log,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            env=os.environ
+            | {"PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"}
+            | environment,
         )
 
     def begin(
@@ -98,7 +100,9 @@ class Nursery:
 def main() -> None:
     """Serve requests until the input ends."""
     from faults import worker
+    from faults.clock import sleep_by_waiting
 
+    sleep_by_waiting()
     worker.warm_up()
     living: dict[int, tuple[IO[str], IO[str]]] = {}
     for line in sys.stdin:

@@ -14,13 +14,13 @@ import stat
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from jobchurn import files
 from jobchurn.files import atomic
 from jobchurn.flow import score
-from jobchurn.store import engine
+from jobchurn.store import alerts, arrivals, engine, runs
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.requests import Requests
 
@@ -122,6 +122,26 @@ def _commit_comes_too_late() -> None:
     Requests.write.__globals__["transaction"] = transaction
 
 
+def _files_from_the_future_never_settle() -> None:
+    def settled(path, seconds, now=None):
+        return path.exists() and time.time() - path.lstat().st_mtime >= seconds
+
+    files.settled = settled
+
+
+def _keys_forgotten_after_half_a_day() -> None:
+    real = Requests._register
+
+    def register(self, connection, batch):
+        connection.exec_driver_sql(
+            "UPDATE requests SET key = 'forgotten ' || id"
+            " WHERE abs(extract(epoch FROM clock_timestamp() - created_at)) > 43200"
+        )
+        return real(self, connection, batch)
+
+    Requests._register = register
+
+
 def _answers_waited_for_without_end() -> None:
     del engine._Bounded.wait  # that of its base is left
 
@@ -172,6 +192,26 @@ def _unknown_fields_are_taken() -> None:
     Reader._read = read
 
 
+def _nobody_is_fenced_off() -> None:
+    def fence(*_):
+        """Whoever holds the arrival, and however long ago."""
+
+    for module in (alerts, arrivals, runs):
+        if hasattr(module, "fence"):
+            module.fence = fence
+
+
+def _a_full_disk_is_passed_over() -> None:
+    real = atomic.write_atomically
+
+    def write(path, content, staging=None):
+        with suppress(OSError):
+            real(path, content, staging)
+
+    files.write_atomically = atomic.write_atomically = write
+    files.route.__globals__["write_atomically"] = write
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "a file is not synced": _sync_of_files_skipped,
     "a folder is not synced": _sync_of_folders_skipped,
@@ -183,7 +223,11 @@ PLANTS: dict[str, Callable[[], None]] = {
     "the idempotency key is dropped": _key_dropped,
     "the key is committed before its predictions": _key_committed_before_its_predictions,
     "a commit comes too late": _commit_comes_too_late,
+    "a file from the future never settles": _files_from_the_future_never_settle,
+    "a key is forgotten after half a day": _keys_forgotten_after_half_a_day,
     "an answer is waited for without end": _answers_waited_for_without_end,
+    "nobody is fenced off": _nobody_is_fenced_off,
+    "a full disk is passed over": _a_full_disk_is_passed_over,
     "a file is marked as predicted before it is": _marked_as_predicted_before_it_is,
     "some requests break a prediction": _some_requests_break_a_prediction,
     "answers break their schema": _answers_break_their_schema,

@@ -30,7 +30,8 @@ _TIED = ["setpriv", "--pdeathsig=KILL"] if shutil.which("setpriv") else []
 class Postgres:
     """An embedded PostgreSQL with all its syncs, whose server process is ours to kill."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, **environment: str) -> None:
+        self._environment = environment
         settings = Settings(jobchurn_home=home, database_url=None, postgres_port=free_port())
         home.mkdir()
         self._server = EmbeddedPostgres(home, settings.postgres_port, find_binaries(settings))
@@ -44,8 +45,13 @@ class Postgres:
     def begin(self) -> None:
         """Start the server; returns once it answers."""
         self._server.ensure_cluster()
+        command = self._server.command(parent_death_signal="KILL")
+        # What changes to another user is not to see it: libfaketime would leave what that user
+        # cannot open.
+        program = command.index(str(self._server.binaries / "postgres"))
+        command[program:program] = ["env", *(f"{k}={v}" for k, v in self._environment.items())]
         self._process = subprocess.Popen(
-            self._server.command(parent_death_signal="KILL"),
+            command,
             stdin=subprocess.DEVNULL,
             stdout=self._log,
             stderr=self._log,
@@ -111,7 +117,8 @@ class Api:
 
     def begin(self) -> None:
         """Start the process; returns once it is ready."""
-        program = ["from jobchurn.api.serve import main"]
+        program = ["from faults.clock import sleep_by_waiting", "sleep_by_waiting()"]
+        program += ["from jobchurn.api.serve import main"]
         if self.plants:
             program.append("from faults.plants import PLANTS")
             program += [f"PLANTS[{name!r}]()" for name in self.plants]

@@ -8,7 +8,11 @@ from faults.plants import PLANTS
 WRITING = {"a file is not synced", "a folder is not synced", "a file is written in place"}
 """What no SIGKILL shows, and a failure of the power does."""
 
-ELSEWHERE = {"an answer is waited for without end"}
+ELSEWHERE = {
+    "a file from the future never settles",
+    "a key is forgotten after half a day",
+    "an answer is waited for without end",
+}
 """What no death shows, and a test of its own does."""
 
 NEAR = {

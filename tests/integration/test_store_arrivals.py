@@ -184,6 +184,12 @@ def test_what_a_silent_worker_held_is_taken_up(store):
     assert store.arrivals.take_up("third", 60, alive) is None
 
 
+def test_what_was_leased_before_the_clock_was_set_back_is_taken_up(store):
+    claim = claimed(store, lease=86_400)  # as it looks once the clock is a day behind
+    assert store.arrivals.take_up("other", 60, alive).run_id == claim.run_id
+    assert store.arrivals.take_up("third", 60, alive) is None
+
+
 def test_what_was_released_is_taken_up(store):
     claim = claimed(store)
     store.arrivals.release(claim)

@@ -154,7 +154,7 @@ class Arrivals:
         for run_id in candidates:
             with transaction(self._engine) as connection:
                 # Whoever else is looking at it just now may have it.
-                row = self._locked(connection, run_id, skip_locked=True)
+                row = self._locked(connection, run_id, lease_seconds, skip_locked=True)
                 if row is not None and row.closed_at is None and _is_left(row, is_dead):
                     return self._taken_over(connection, run_id, holder, lease_seconds)
         return None
@@ -178,7 +178,7 @@ class Arrivals:
         """
         arrivals = self._arrivals
         with transaction(self._engine) as connection:
-            row = self._locked(connection, run_id)
+            row = self._locked(connection, run_id, lease_seconds)
             own = row is not None and row.holder == holder and row.outcome == "published"
             if row is None or (row.closed_at is not None and not own):
                 raise NotFound(
@@ -314,11 +314,21 @@ class Arrivals:
         )
 
     def _locked(
-        self, connection: Connection, run_id: str, *, skip_locked: bool = False
+        self,
+        connection: Connection,
+        run_id: str,
+        lease_seconds: float,
+        *,
+        skip_locked: bool = False,
     ) -> sa.Row[Any] | None:
         """An arrival, locked for this transaction, and whether its lease has run out."""
         arrivals = self._arrivals
-        expired = (arrivals.c.lease_until <= _NOW).label("expired")
+        expired = sa.or_(
+            arrivals.c.lease_until <= _NOW,
+            # So long a lease was given before the clock was set back. Should its holder live and
+            # not have renewed it yet, it finds itself overtaken, and no harm is done.
+            arrivals.c.lease_until > _until(2 * lease_seconds),
+        ).label("expired")
         return connection.execute(
             sa.select(arrivals.c.holder, arrivals.c.closed_at, arrivals.c.outcome, expired)
             .where(arrivals.c.run_id == run_id)
