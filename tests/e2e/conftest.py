@@ -10,12 +10,15 @@ import shutil
 import socket
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
 import pytest
 from playwright.sync_api import expect, sync_playwright
+
+from fake_api import FakeApi
 
 JOBCHURN = Path(sys.executable).with_name("jobchurn")
 ROOT = Path(__file__).parents[2]
@@ -59,13 +62,13 @@ def stack(tmp_path_factory):
         jobchurn("down")
 
 
-@pytest.fixture(scope="session")
-def lonely_webapp():
-    """The address of a web app whose API is away."""
+@contextmanager
+def webapp_on(api):
+    """The address of a web app that asks the API at an address."""
     port = free_port()
     command = [sys.executable, "-m", "streamlit", "run", ROOT / "webapp" / "Home.py"]
     command += ["--server.address", "127.0.0.1", "--server.port", str(port)]
-    environment = os.environ | {"API_URL": f"http://127.0.0.1:{free_port()}"}
+    environment = os.environ | {"API_URL": api}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
     try:
         transport = httpx.HTTPTransport(retries=8)
@@ -75,6 +78,20 @@ def lonely_webapp():
     finally:
         process.terminate()
         process.wait(10)
+
+
+@pytest.fixture(scope="session")
+def lonely_webapp():
+    """The address of a web app whose API is away."""
+    with webapp_on(f"http://127.0.0.1:{free_port()}") as address:
+        yield address
+
+
+@pytest.fixture(scope="session")
+def misled_webapp():
+    """A web app's address, and its API, which says what a test lets it say."""
+    with FakeApi() as api, webapp_on(api.address) as address:
+        yield SimpleNamespace(address=address, api=api)
 
 
 @pytest.fixture(scope="session")
