@@ -24,7 +24,10 @@ router = APIRouter(tags=["ingestion"])
 
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,99}\.html")
 
-_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+_POLICY = (
+    "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'"
+)
 """A report shows what stood in a file: whatever that was, it runs nothing and loads nothing."""
 
 
@@ -53,7 +56,7 @@ async def get_report(
     return Response(
         page,
         media_type="text/html; charset=utf-8",
-        headers={"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"},
+        headers={"Content-Security-Policy": _POLICY, "Accept-Ranges": "none"},
     )
 
 
