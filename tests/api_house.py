@@ -39,5 +39,7 @@ def open_house(store, home, contract=JOB_CHANGE, *, champion=True):
 @contextmanager
 def serving(services):
     """A client of the API over ``services``; what breaks inside is answered, not raised."""
-    with TestClient(create_app(services), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(services), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         yield client

@@ -265,6 +265,12 @@ class Settings(BaseSettings):
         return (self.api_public_url or self.api_address).rstrip("/")
 
     @property
+    def api_names(self) -> frozenset[str]:
+        """The hosts by whose names the API is asked, in lower case."""
+        addresses = self.api_address, self.api_public_address
+        return frozenset(urlsplit(address).hostname or "" for address in addresses)
+
+    @property
     def runbook_address(self) -> str:
         """Where the readers of alerts find the runbook's pages."""
         return (self.runbook_url or f"{self.api_public_address}/runbook").rstrip("/")

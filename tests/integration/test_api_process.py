@@ -120,7 +120,10 @@ from starlette.testclient import TestClient
 from jobchurn import wiring
 from jobchurn.api import create_app
 from jobchurn.settings import read_settings
-with wiring.services(read_settings()) as services, TestClient(create_app(services)) as client:
+with (
+    wiring.services(read_settings()) as services,
+    TestClient(create_app(services), base_url="http://127.0.0.1") as client,
+):
     for path in ("/predict", "/explain"):
         assert client.post(path, json={{"records": [{RECORD!r}] * 3}}).status_code == 200
     assert client.get("/past-predictions?format=csv").status_code == 200

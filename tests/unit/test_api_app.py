@@ -83,7 +83,9 @@ def services(tmp_path):
 
 @pytest.fixture
 def client(services):
-    with TestClient(create_app(services), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(services), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         yield client
 
 
@@ -128,7 +130,9 @@ def test_the_head_of_an_answer_can_be_had_alone(client, path):
 
 def test_the_head_of_what_breaks_is_an_answer_too(services):
     services.store.missing = None
-    with TestClient(create_app(services)) as client:  # raises what the application raises
+    with TestClient(
+        create_app(services), base_url="http://127.0.0.1"
+    ) as client:  # raises what the application raises
         assert client.head("/ready").status_code == 500
 
 
@@ -318,7 +322,7 @@ def test_no_records_are_answered_with_none_and_nothing_is_written(client):
 
 def test_without_a_model_the_api_lives_but_is_not_ready_and_says_why(services):
     services.registry.trouble = NoChampion("No model is in charge yet.", "Run jobchurn train.")
-    with TestClient(create_app(services)) as client:
+    with TestClient(create_app(services), base_url="http://127.0.0.1") as client:
         assert client.get("/health").status_code == 200
         [missing] = problem_of(client.get("/ready"), 503)["missing"]
         assert "No model is in charge" in missing
@@ -329,7 +333,7 @@ def test_without_a_model_the_api_lives_but_is_not_ready_and_says_why(services):
 def test_a_database_that_is_away_at_the_start_keeps_the_api_unready_until_it_is_there(services):
     services.registry.trouble = DOWN
     services.store.missing = lambda: ["The database does not answer."]
-    with TestClient(create_app(services)) as client:
+    with TestClient(create_app(services), base_url="http://127.0.0.1") as client:
         missing = problem_of(client.get("/ready"), 503)["missing"]
         assert "The database does not answer." in missing
         services.registry.trouble = None

@@ -124,7 +124,9 @@ def client(asked, tmp_path, monkeypatch):
         registry=SimpleNamespace(champion=lambda: SimpleNamespace(version="lgbm-1")),
         policy=DecisionPolicy(2),
     )
-    with TestClient(create_app(services), raise_server_exceptions=False) as client:
+    with TestClient(
+        create_app(services), base_url="http://127.0.0.1", raise_server_exceptions=False
+    ) as client:
         yield client
 
 

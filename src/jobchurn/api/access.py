@@ -1,7 +1,9 @@
 """The gate: who is let in. Nobody without a key, but to what is open; nobody to another's endpoint.
 
 Keys are asked for as soon as the API listens beyond this machine; that cannot be turned off. On
-loopback nobody is asked, but a key that is sent must be valid, and it opens what it is for.
+loopback nobody is asked, but a key that is sent must be valid, and it opens what it is for; and who
+sends none must call this machine by a name of its own. A page on the internet may have a browser on
+this machine ask in the name of a host of its own, which it lets mean 127.0.0.1 (DNS rebinding).
 
 It stands before the router: what does not exist, a method that is not taken, and an endpoint that
 does not say whom it is for are all behind it.
@@ -10,7 +12,8 @@ does not say whom it is for are all behind it.
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import re
+from collections.abc import Collection, Sequence
 from typing import NoReturn
 
 from starlette.requests import Request
@@ -18,17 +21,19 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Asked
 
-from jobchurn.access import Key, KnownKey, Scope
+from jobchurn.access import Key, KnownKey, Scope, is_loopback
 from jobchurn.api.keyring import Keyring
 from jobchurn.api.permits import Permit, permit_of, route_for
 from jobchurn.api.problems import answer_foreseen, number_of
 from jobchurn.api.rates import Rates
 from jobchurn.api.signed import SIGNED
+from jobchurn.contract import shown
 from jobchurn.errors import Forbidden, JobchurnError, TooManyRequests, Unauthenticated
 
 log = logging.getLogger(__name__)
 
 _CHALLENGE = 'Bearer realm="jobchurn"'
+_HOST = re.compile(r"(\[(?P<address>[0-9A-Fa-f:.]+)\]|(?P<name>[0-9A-Za-z._-]+))(:[0-9]*)?")
 _CURE = "Send `Authorization: Bearer KEY`, with a key that `jobchurn keys create` printed."
 
 
@@ -48,6 +53,7 @@ class Gate:
         app: what is wrapped. HEAD has become GET further out, and signed links are admitted.
         routes: of the application.
         required: whether whoever has no key is refused.
+        names: by which the API is called, other than those of this machine.
         keyring: the keys that are worth something.
         rates: how much each may ask.
     """
@@ -58,12 +64,14 @@ class Gate:
         *,
         routes: Sequence[BaseRoute],
         required: bool,
+        names: Collection[str],
         keyring: Keyring,
         rates: Rates,
     ) -> None:
         self._app = app
         self._routes = routes
         self._required = required
+        self._names = names
         self._keyring = keyring
         self._rates = rates
 
@@ -79,7 +87,9 @@ class Gate:
         try:
             self._admit(request)
         except _Refused as refused:
-            log.info("request %s: %s", number_of(request), refused.error.message)
+            # Whoever is told to wait is not noted too: that would fill the log.
+            if not isinstance(refused.error, TooManyRequests):
+                log.info("request %s: %s", number_of(request), refused.error.message)
             response = answer_foreseen(request, refused.error, refused.headers)
         except JobchurnError as error:
             response = answer_foreseen(request, error)
@@ -116,6 +126,8 @@ class Gate:
                 raise _refusal("A link opens other endpoints.", permit)
         elif self._required or (permit is not None and permit.always):
             self._fail(request, "The request carries no key.", _CHALLENGE)
+        else:
+            self._check_name(request)
 
     def _authenticated(self, request: Request, sent: Sequence[str]) -> KnownKey:
         """The key that a request carries."""
@@ -137,10 +149,25 @@ class Gate:
             raise _Refused(Unauthenticated(why, _CURE), {"WWW-Authenticate": challenge})
         raise _too_many("Too many requests came with no or a wrong key.", wait)
 
+    def _check_name(self, request: Request) -> None:
+        """Refuse a request that means a host of another name; HTTP 1.0 need name none."""
+        for sent in request.headers.getlist("host"):
+            name = _name_in(sent)
+            if not is_loopback(name) and name not in self._names:
+                why = f"The request is for {shown(sent)}, which is no name of this service."
+                cure = "Ask at 127.0.0.1, set API_PUBLIC_URL to that address, or send a key."
+                raise _Refused(Forbidden(why, cure), {})
+
     def _spend(self, key: KnownKey) -> None:
         wait = self._rates.spend(key)
         if wait is not None:
             raise _too_many(f"The key {key.name} has used up this minute's requests.", wait)
+
+
+def _name_in(host: str) -> str:
+    """The name in a Host header, in lower case and without its port; empty where it is none."""
+    found = _HOST.fullmatch(host)
+    return (found["address"] or found["name"]).lower() if found else ""
 
 
 def _refusal(why: str, permit: Permit | None = None) -> _Refused:

@@ -85,13 +85,15 @@ def create_app(services: Services) -> FastAPI:
         metrics,
     ):
         app.include_router(noun.router)
-    required = services.settings.keys_required
+    settings = services.settings
+    required = settings.keys_required
     app.add_middleware(
         Gate,
         routes=app.routes,
         required=required,
+        names=settings.api_names,
         keyring=door.keyring,
-        rates=Rates(services.settings.api_rate),
+        rates=Rates(settings.api_rate),
     )
     app.add_middleware(SignedLinks, links=services.links)
     app.add_middleware(EveryRequest)

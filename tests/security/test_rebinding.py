@@ -1,0 +1,58 @@
+"""DNS rebinding: a page elsewhere that has a browser here ask the API by a name of its own."""
+
+import pytest
+
+from api_house import open_house, serving
+from jobchurn.access import Scope
+from locked_house import key_for, sent
+
+OURS = ["127.0.0.1", "127.0.0.1:8000", "localhost", "LOCALHOST:8000", "[::1]:8000", "jobs.example"]
+OTHERS = [
+    "rebind.example",
+    "rebind.example:8000",
+    "127.0.0.1.rebind.example",
+    "localhost.rebind.example",
+    "127.0.0.1@rebind.example",
+    "[::1]rebind.example",
+    "192.168.1.7:8000",
+    "0.0.0.0:8000",
+    "",
+    "[",
+    "\x1b[31m",
+]
+
+
+@pytest.fixture
+def house(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("API_PUBLIC_URL", "https://Jobs.Example/api")
+    return open_house(store, tmp_path)
+
+
+@pytest.mark.parametrize("host", OURS)
+def test_who_calls_the_api_by_a_name_of_its_own_is_answered(house, host):
+    with serving(house) as client:
+        assert client.get("/past-predictions", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize("host", OTHERS)
+def test_who_calls_it_by_the_name_of_another_host_is_refused(house, host):
+    with serving(house) as client:
+        for path in ("/past-predictions", "/openapi.json", "/nowhere", "/metrics"):
+            answer = client.get(path, headers={"Host": host})
+            assert answer.status_code == 403, path
+            assert "API_PUBLIC_URL" in answer.json()["cure"]
+            assert "\x1b" not in answer.text
+        assert client.get("/health", headers={"Host": host}).status_code == 200
+
+
+def test_a_key_counts_under_every_name(house, store):
+    key = key_for(store, Scope.READ)
+    with serving(house) as client:
+        answer = client.get("/model", headers={**sent(key), "Host": "rebind.example"})
+        assert answer.status_code == 200
+
+
+def test_the_second_of_two_names_is_looked_at_too(house):
+    with serving(house) as client:
+        both = [("Host", "127.0.0.1"), ("Host", "rebind.example")]
+        assert client.get("/model", headers=both).status_code == 403
