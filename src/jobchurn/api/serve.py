@@ -19,12 +19,13 @@ from types import FrameType
 import uvicorn
 
 from jobchurn import wiring
+from jobchurn.access import is_loopback
 from jobchurn.api.app import create_app
 from jobchurn.api.connections import Connection, look_at, make_room
 from jobchurn.api.door import Door
 from jobchurn.errors import JobchurnError
 from jobchurn.flow.services import Services
-from jobchurn.settings import read_settings
+from jobchurn.settings import Settings, read_settings
 
 UNREADY_SECONDS = 0.5
 """How long ``/ready`` says that the process is about to end before nothing new is let in."""
@@ -77,6 +78,7 @@ def serve(services: Services) -> None:
     """Serve the API at the address that the settings give, until a signal asks to end."""
     make_room()
     app = create_app(services)
+    _warn_of_plain_text(services.settings)
     config = uvicorn.Config(
         app,
         host=services.settings.api_host,
@@ -89,6 +91,16 @@ def serve(services: Services) -> None:
         timeout_graceful_shutdown=ANSWERING_SECONDS,
     )
     Server(config, app.state.door).run()
+
+
+def _warn_of_plain_text(settings: Settings) -> None:
+    """Say that keys can be read on their way, where others reach the API: it knows no TLS."""
+    if not is_loopback(settings.api_host):
+        log.warning(
+            "the API listens on %s without TLS: whoever is on the way reads keys and records; "
+            "let only a proxy with TLS, or a network of your own, reach it",
+            settings.api_host,
+        )
 
 
 def main() -> int:
