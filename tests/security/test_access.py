@@ -13,6 +13,7 @@ from api_house import RECORD, open_house, serving
 from jobchurn.access import Key, Scope
 from jobchurn.api import create_app
 from jobchurn.api.permits import for_everybody, needs, permit_of
+from jobchurn.api.serve import _warn_of_plain_text
 from jobchurn.settings import Settings
 from locked_house import clients, key_for, locked_house, sent
 
@@ -106,6 +107,24 @@ def test_health_and_readiness_are_told_to_everybody_also_with_a_wrong_key(house,
         assert client().get(path).status_code == 200
         assert client().get(path, headers=sent(Key.make())).status_code == 200
         assert client().head(path).status_code == 200
+
+
+def test_who_has_no_key_is_not_told_what_the_service_stands_on(house, caplog):
+    house.store.missing = lambda: ["The database at db.internal:5432 cannot be used."]
+    with clients(house) as client:
+        answer = client().get("/ready")
+    assert answer.status_code == 503
+    assert "db.internal" not in answer.text
+    assert "db.internal:5432" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("host", "warned"),
+    [("127.0.0.1", False), ("::1", False), ("0.0.0.0", True), ("10.1.2.3", True)],  # noqa: S104
+)
+def test_an_api_that_others_reach_warns_that_it_knows_no_tls(host, warned, caplog):
+    _warn_of_plain_text(Settings(api_host=host))
+    assert ("TLS" in caplog.text) is warned
 
 
 def test_a_route_that_says_nothing_is_for_nobody(house, store, caplog):

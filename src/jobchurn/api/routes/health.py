@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from starlette.requests import Request
@@ -14,6 +16,8 @@ from jobchurn.api.problems import documented
 from jobchurn.errors import NoChampion, NotReady
 
 router = APIRouter(tags=["health"])
+
+log = logging.getLogger(__name__)
 
 
 class Health(BaseModel):
@@ -67,7 +71,10 @@ async def health() -> Response:
 )
 @for_everybody
 async def ready(door: TheDoor) -> Response:
-    """Names what is missing otherwise: the model in charge, the database, its tables."""
+    """Names what is missing otherwise: the model in charge, the database, its tables.
+
+    Where keys are asked for, which this endpoint does not, the log names it.
+    """
     return answered(await door.workers.run(_readiness, door))
 
 
@@ -80,6 +87,10 @@ def _readiness(door: Door) -> dict[str, str]:
         missing.append(error.message)
     if door.leaving:
         missing.append("The process is about to end.")
+    if missing and door.services.settings.keys_required:
+        # Everybody may ask here, and not everybody is to know what the service stands on.
+        log.warning("not ready: %s", " ".join(missing))
+        raise NotReady("The service is not ready.", "The API's log says why.")
     if missing:
         raise NotReady(
             " ".join(missing),
