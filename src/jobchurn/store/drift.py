@@ -7,6 +7,7 @@ were stored; the next one begins where the last one ended, so that each predicti
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -57,11 +58,22 @@ SELECT source, model_version FROM pairs
 """)
 """Each source and model version, by as many steps in the index: DISTINCT would read all rows."""
 
-_OLDEST_WRITER = sa.text("""
-SELECT min(xact_start) FROM pg_stat_activity
+_WRITERS = sa.text("""
+SELECT min(xact_start), array_agg(backend_xid::text) FILTER (WHERE xact_start IS NULL)
+FROM pg_stat_activity
 WHERE datname = current_database() AND backend_xid IS NOT NULL AND pid <> pg_backend_pid()
 """)
-"""When the oldest transaction began that may still commit what it wrote."""
+"""When the oldest transaction began that may still commit what it wrote; and which of them are of
+other users, whose beginnings are not shown to us."""
+
+_WRITE_STILL = sa.text("""
+SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'transactionid' AND mode = 'ExclusiveLock'
+AND transactionid::text = ANY(:writers))
+""")
+"""Whether one of these transactions has not ended: until then each holds a lock on itself."""
+
+_PATIENCE_SECONDS, _POLL_SECONDS = 5.0, 0.02
+"""For how long other users' transactions are waited for: they take milliseconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +151,11 @@ class Drift:
         with transaction(self._engine, seconds=_SECONDS) as connection:
             now = now or now_of(connection)
             previous = self._latest(connection, source, model_version)
+            settled = _settled(connection, now)
+            if settled is None:
+                return None
             ripe = self._after(source, model_version, previous) & (
-                self._predictions.c.created_at < _settled(connection, now)
+                self._predictions.c.created_at < settled
             )
             size = self._size(connection, ripe, previous, rows, fewest, now - wait)
             if not size:
@@ -285,12 +300,17 @@ class Drift:
         )
 
 
-def _settled(connection: Connection, now: datetime) -> datetime:
-    """The moment of before which no further prediction can come to light.
+def _settled(connection: Connection, now: datetime) -> datetime | None:
+    """The moment of before which no further prediction can come to light; ``None`` for no moment.
 
     To be asked before the predictions are: what is committed in between is then seen.
     """
-    oldest: datetime | None = connection.scalar(_OLDEST_WRITER)
+    oldest, hidden = connection.execute(_WRITERS).one()
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while hidden and connection.scalar(_WRITE_STILL, {"writers": hidden}):
+        if time.monotonic() > deadline:
+            return None
+        time.sleep(_POLL_SECONDS)
     return min(now - _RIPE, oldest or now)
 
 
