@@ -78,7 +78,9 @@ RIGHTS: Mapping[str, Rights] = {
     "arrivals": Rights(ingestion="SELECT, INSERT, UPDATE", reader="SELECT"),
     "ingestion_runs": Rights(api="SELECT", ingestion="SELECT, INSERT, UPDATE", reader="SELECT"),
     "ingestion_issues": Rights(api="SELECT", ingestion="SELECT, INSERT, DELETE", reader="SELECT"),
-    "requests": Rights(api="SELECT, INSERT", reader="SELECT"),
+    "requests": Rights(
+        api="SELECT, INSERT", ingestion="SELECT (id), SELECT (key)", reader="SELECT"
+    ),
     # Stored once and never changed: who asks to be forgotten is forgotten by the owner.
     "predictions": Rights(api="SELECT, INSERT", ingestion="SELECT", reader="SELECT"),
     # COPY is given its numbers, and answers with none.

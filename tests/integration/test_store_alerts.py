@@ -1,8 +1,11 @@
 """Alerts: one for each run and channel, tried until delivered."""
 
+import time
+
 import pytest
 
 from jobchurn.errors import LeaseLost
+from jobchurn.store.engine import LOCK_SECONDS
 from store_work import claimed
 
 
@@ -102,6 +105,15 @@ def test_what_one_messenger_holds_another_finds_taken(store):
     with store.alerts.held([first.id]) as one, store.alerts.held([first.id, second.id]) as other:
         assert [alert.id for alert in one.alerts] == [first.id]
         assert [alert.id for alert in other.alerts] == [second.id]
+
+
+def test_what_a_sleeping_messenger_holds_is_recorded_again_without_waiting(store, claim):
+    alert = recorded(store, claim)
+    begun = time.monotonic()
+    with store.alerts.held([alert.id]) as held:
+        held.delivered(alert.id)
+        assert recorded(store, claim) == alert
+    assert time.monotonic() - begun < LOCK_SECONDS / 2
 
 
 def test_what_was_delivered_is_held_by_nobody(store):

@@ -10,7 +10,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.dml import ReturningInsert
 
 from jobchurn.store.arrivals import Claim, fence
@@ -97,10 +96,13 @@ class Alerts:
             if claim is None:
                 return alert_of(connection.execute(added).one())
             fence(connection, self._tables, claim)
-            if row := connection.execute(added).first():
-                return alert_of(row)
             own = (alerts.c.run_id == claim.run_id) & (alerts.c.channel == encoded(channel))
-            kept = alert_of(connection.execute(sa.select(alerts).where(own)).one())
+            # Behind the fence nobody else adds one. To insert first, and let a conflict tell, would
+            # wait for a messenger who is at it.
+            row = connection.execute(sa.select(alerts).where(own)).first()
+            if row is None:
+                return alert_of(connection.execute(added).one())
+            kept = alert_of(row)
             if (kept.kind, kept.severity, kept.title) == (kind, severity, title):
                 return kept
             anew = said | {"delivered_at": None, "last_error": None}
@@ -213,7 +215,7 @@ def _said(
 
 
 def _added(alerts: sa.Table, values: Mapping[str, Any]) -> ReturningInsert[Any]:
-    return insert(alerts).values(**values).on_conflict_do_nothing().returning(*alerts.c)
+    return sa.insert(alerts).values(**values).returning(*alerts.c)
 
 
 def alert_of(row: sa.Row[Any]) -> Alert:
