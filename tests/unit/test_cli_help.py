@@ -35,9 +35,10 @@ def test_the_commands_of_the_design_are_there():
         "up", "down", "status", "logs", "reset", "doctor", "env",
         "data synth", "data fetch", "data split",
         "train", "models list", "models promote", "models rollback",
-        "ingest", "predict", "runs", "db migrate",
+        "ingest", "predict", "runs", "trace", "db migrate",
         "watch", "lab drift", "lab bad-rows", "lab one-class", "lab quiet",
         "keys create", "keys list", "keys revoke",
+        "forget", "tidy",
         "dashboards build", "dashboards check",
     }  # fmt: skip
 

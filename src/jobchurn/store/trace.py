@@ -200,7 +200,9 @@ class Trace:
 
     def _arrivals(self, condition: sa.ColumnElement[bool]) -> list[TracedArrival]:
         arrivals = self._tables.arrivals
-        wanted = sa.select(arrivals).where(condition).order_by(arrivals.c.run_id.desc())
+        # Two may come in one second, which is all that their numbers tell of the time.
+        latest = arrivals.c.started_at.desc(), arrivals.c.run_id.desc()
+        wanted = sa.select(arrivals).where(condition).order_by(*latest)
         with transaction(self._engine, seconds=_SECONDS) as connection:
             return [_arrival(row) for row in connection.execute(wanted)]
 
