@@ -19,6 +19,9 @@ ATTEMPTS = 5
 LONGEST_WAIT = 60.0
 """Seconds that the API may ask for between two attempts: its rates are counted by the minute."""
 
+_LISTED = 5
+"""How many faults of a refused request are told."""
+
 _PASSING = {429, 502, 503, 504}
 _SHUT = {401, 403}
 
@@ -81,7 +84,7 @@ class ApiPredictor:
         Raises:
             ServiceUnreachable: the API gave no answer, however often it was asked.
             Forbidden: the API asks for another key than this process has.
-            InvalidRecords: the API refuses the request; the message is the API's own.
+            InvalidRecords: the API refuses the request; the message says what it found, where.
         """
         body = {
             "records": list(records),
@@ -122,8 +125,20 @@ def _wait_of(answer: httpx.Response) -> float:
 
 
 def _detail(answer: httpx.Response) -> str:
-    """What a problem document says, or the beginning of any other body."""
+    """What a problem document says, or the beginning of any other body.
+
+    Of records it names those that are refused, their fields and the rules, and no value: it is
+    people's data, and this is written into logs.
+    """
     try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError, TypeError):
+        problem = answer.json()
+        if faults := problem.get("errors"):
+            return f"{problem['title']}: {'; '.join(map(_fault, faults[:_LISTED]))}"
+        return str(problem["detail"])
+    except (ValueError, KeyError, TypeError, AttributeError):
         return answer.text[:200]
+
+
+def _fault(fault: Mapping[str, object]) -> str:
+    place = f"record {fault['record']}, " if fault.get("record") else ""
+    return f"{place}{fault['field']}: {fault['rule']}"
