@@ -145,6 +145,17 @@ def test_many_freezes_under_writers_lose_and_double_nothing(start, postgres, own
     freeze_under_writers(start(), postgres, own_database, FREEZES, figures)
 
 
+@pytest.mark.torture
+def test_an_api_that_is_asked_to_end_while_postgres_is_frozen_ends(start, postgres):
+    api = start()
+    with postgres.frozen(), ThreadPoolExecutor(2) as together:
+        asking = [together.submit(asked, api, [("get", "/ready", None)]) for _ in range(2)]
+        api.process.terminate()
+        api.process.wait(LONGEST_WAIT)
+        for one in asking:
+            one.exception()  # answered or cut: either ends
+
+
 def test_an_api_that_waits_without_end_is_noticed(start, postgres):
     api = start("an answer is waited for without end")
     with postgres.frozen():
