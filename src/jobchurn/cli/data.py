@@ -37,7 +37,7 @@ def _place_for(target: Path) -> Path:
 
 @group.command("synth")
 def synth(
-    rows: Annotated[int, typer.Option(min=1, help="How many rows to make.")] = 19_158,
+    rows: Annotated[int, typer.Option(min=1, max=10**7, help="How many rows to make.")] = 19_158,
     seed: Annotated[int, typer.Option(min=0, help="The same seed makes the same rows.")] = 0,
     out: Annotated[
         Path | None,
@@ -54,7 +54,7 @@ def synth(
     target = out or DataFolder(folders.data).dataset
     synthesis.write_csv(_place_for(target), rows=rows, seed=seed)
     note(f"{rows} rows made.")
-    typer.echo(target)
+    typer.echo(bytes(target))  # as it is, whatever its bytes say
 
 
 @group.command("fetch")
@@ -74,7 +74,7 @@ def fetch(
     target = out or dataset.DataFolder(folders.data).dataset
     rows = dataset.fetch(_place_for(target), wiring.contract(), note)
     note(f"{rows} rows fetched.")
-    typer.echo(target)
+    typer.echo(bytes(target))  # as it is, whatever its bytes say
 
 
 @group.command("split")

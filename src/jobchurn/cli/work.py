@@ -153,7 +153,8 @@ def _write(out: Path, text: str) -> None:
 def runs(
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="At most so many, newest first; by default all.")
+        int | None,
+        typer.Option(min=1, max=10**9, help="At most so many, newest first; by default all."),
     ] = None,
 ) -> None:
     """List the ingestion runs, newest first."""
