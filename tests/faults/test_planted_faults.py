@@ -12,6 +12,11 @@ ELSEWHERE = {
     "a file from the future never settles",
     "a key is forgotten after half a day",
     "an answer is waited for without end",
+    "nobody is fenced off",
+    "a full disk is passed over",
+    "some requests break a prediction",
+    "answers break their schema",
+    "unknown fields are taken",
 }
 """What no death shows, and a test of its own does."""
 
