@@ -125,18 +125,20 @@ def strange_requests(document, sound) -> Iterator[Asked]:
 
     Args:
         document: the OpenAPI document.
-        sound: a path → a sound body for it, of all paths that take one.
+        sound: a path → sound bodies for it, of all paths that take one.
     """
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             yield from _by_parameters(method.upper(), path, operation.get("parameters", []))
         for method in METHODS:
             yield Asked(method, path, _filled(path))
-    for path, body in sound.items():
+    for path, bodies in sound.items():
+        octets = json.dumps(bodies[0]).encode()
         yield from _by_bodies(path)
-        yield from _by_forms(path, json.dumps(body).encode())
-        yield from _by_fields(path, body)
-        yield from _by_bytes(path, json.dumps(body).encode())
+        yield from _by_forms(path, octets)
+        yield from _by_bytes(path, octets)
+        for body in bodies:
+            yield from _by_fields(path, body, is_refused=not body.get("partial"))
 
 
 def _by_parameters(method, path, parameters) -> Iterator[Asked]:
@@ -175,7 +177,7 @@ def _by_forms(path, body) -> Iterator[Asked]:
         yield Asked("POST", path, path, (*_JSON, (b"idempotency-key", octets)), body)
 
 
-def _by_fields(path, body) -> Iterator[Asked]:
+def _by_fields(path, body, *, is_refused) -> Iterator[Asked]:
     """Each strange value in the place of each value, each strange name beside each name."""
     for place in _places(body):
         for value in STRANGE_VALUES:
@@ -183,7 +185,7 @@ def _by_fields(path, body) -> Iterator[Asked]:
         if isinstance(_at(body, place), dict):
             for name in STRANGE_TEXTS:
                 changed = _with(body, (*place, name), 1)
-                yield Asked("POST", path, path, _JSON, _encoded(changed), is_refused=True)
+                yield Asked("POST", path, path, _JSON, _encoded(changed), is_refused=is_refused)
 
 
 def _by_bytes(path, body) -> Iterator[Asked]:

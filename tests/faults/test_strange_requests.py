@@ -15,11 +15,14 @@ UNROUTED = {404, 405}
 
 LINEAGE = {"run": "20261124T073000-3f9a2c", "file": "some.csv", "first_row": 1}
 SOUND = {
-    "/predict": {"records": [RECORD], "source": "webapp", "partial": False, "lineage": LINEAGE},
-    "/explain": {"records": [RECORD]},
-    "/links": {"path": "/past-predictions?format=csv", "minutes": 5},
+    "/predict": [
+        {"records": [RECORD], "source": "webapp", "partial": False, "lineage": LINEAGE},
+        {"records": [RECORD | {"enrollee_id": 1, "target": 0}], "partial": True},
+    ],
+    "/explain": [{"records": [RECORD]}, {"records": [RECORD], "partial": True}],
+    "/links": [{"path": "/past-predictions?format=csv", "minutes": 5}],
 }
-"""A sound body for each path that takes one."""
+"""Sound bodies for each path that takes one."""
 
 
 class Judge:
@@ -65,7 +68,7 @@ def answers_to(client, sound=SOUND, only=None):
 
     Args:
         client: of the API.
-        sound: a sound body for each path that takes one.
+        sound: sound bodies for each path that takes one.
         only: the one path to send any to; by default all.
     """
     document = client.get("/openapi.json").json()
@@ -101,6 +104,6 @@ def test_planted_faults_are_noticed(house, monkeypatch):
     monkeypatch.setattr(predictions, "predict", breaks)
     monkeypatch.setattr("jobchurn.api.body._refuse_repeated_names", lambda _: None)
     with serving(house) as client:
-        wrong, _ = answers_to(client, {"/predict": {"records": []}}, only="/predict")
+        wrong, _ = answers_to(client, {"/predict": [{"records": []}]}, only="/predict")
     assert any("answered 500" in what for what in wrong)
     assert any('"records": [], "records": []' in what for what in wrong)

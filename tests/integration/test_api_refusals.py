@@ -7,6 +7,7 @@ import socket
 import pytest
 
 from api_house import RECORD, open_house, serving
+from jobchurn.contract import JOB_CHANGE
 from jobchurn.panels import dashboards_of, rules_of
 
 
@@ -68,6 +69,19 @@ def test_an_integer_is_one_with_a_fraction_of_nought_too(client, row, status):
     lineage = {"run": "r", "file": "f", "first_row": row}
     body = {"records": [RECORD], "source": "scheduled", "lineage": lineage}
     assert client.post("/predict", json=body).status_code == status
+
+
+@pytest.mark.parametrize("number", [1e30, -1e300, 2**63, 2**64, 0.5, 1e18, -0.0, 5e-324])
+def test_a_retry_is_told_again_what_was_refused(client, number):
+    wrong = RECORD | {JOB_CHANGE.id.name: number, "nosuch": number}
+    body = {"records": [RECORD, wrong], "partial": True}
+    first, again = (
+        client.post("/predict", json=body, headers={"Idempotency-Key": "k"}) for _ in range(2)
+    )
+    assert first.status_code == again.status_code == 200
+    assert again.headers["Idempotent-Replayed"] == "true"
+    assert first.json() == again.json()
+    assert len(first.json()["refused"][0]["errors"]) >= 1
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

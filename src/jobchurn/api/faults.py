@@ -13,6 +13,10 @@ LISTED = 100
 
 _LONGEST = 60
 
+_MOST = 2**63
+"""Numbers beyond are sent back as text: the database, which keeps answers for retries, makes whole
+numbers of such floats, and what writes JSON here takes no integers as great as that."""
+
 
 class Fault(TypedDict):
     """One thing that is wrong.
@@ -60,7 +64,9 @@ def scalar(value: object) -> object:
 
 def echoed(value: object) -> bool | int | float | str | None:
     """A JSON value fit to be sent back: itself where it is short and plain, else as it is shown."""
-    if value is None or isinstance(value, bool | int | float):
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, int | float) and -_MOST <= value < _MOST:
         return value
     if isinstance(value, str) and len(value) <= _LONGEST and value.isprintable():
         return value
