@@ -13,6 +13,7 @@ from scripts.reference.markdown import code, page, prose, table
 
 from jobchurn import errors, wiring
 from jobchurn.api import create_app
+from jobchurn.api.permits import SCHEME
 from jobchurn.errors import JobchurnError
 from jobchurn.settings import Settings
 
@@ -28,7 +29,8 @@ def http_page() -> str:
     return page(
         "HTTP API",
         "The API answers on <http://127.0.0.1:8000>, and describes itself in OpenAPI 3.1 at "
-        "`/openapi.json`. Nobody signs in: it listens on this machine alone.",
+        "`/openapi.json`. Beyond this machine, and with `API_KEYS=always`, whoever asks must have "
+        "a [key](../how-to/keys.md), sent as `Authorization: Bearer KEY`.",
         "Fields and parameters that are not listed are refused, not ignored. Times are in UTC.",
         *(
             part
@@ -76,6 +78,10 @@ def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[str]:
     if body := operation.get("requestBody"):
         name = _target(body["content"]["application/json"]["schema"])
         yield f"Takes a {_link(name)} as JSON."
+    if keys := [scope for key in operation["security"] for scope in key.get(SCHEME, ())]:
+        yield f"For keys with the scope {' or '.join(map(code, keys))}."
+    else:
+        yield "For everybody."
     yield table(("status", "answer", "when"), map(_answer, operation["responses"].items()))
 
 
