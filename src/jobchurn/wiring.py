@@ -8,7 +8,10 @@ from pathlib import Path
 
 from jobchurn import postgres, roles
 from jobchurn.contract import JOB_CHANGE, Contract
+from jobchurn.errors import DataUnusable
 from jobchurn.files import Folders
+from jobchurn.flow.backup import DATABASE, Manifest, unpack
+from jobchurn.flow.backup import backup as write_backup
 from jobchurn.flow.services import Services
 from jobchurn.links import Links, secret_in
 from jobchurn.notify import Hosts, Notifier, senders_of
@@ -129,3 +132,62 @@ def services(settings: Settings | None = None, *, migrate: bool = True) -> Itera
             yield chosen
         finally:
             chosen.store.close()
+
+
+def backup(settings: Settings, target: Path) -> Manifest:
+    """Write a backup of the home and its database into a folder, while everybody works on.
+
+    Raises:
+        DataUnusable: the folder is there already.
+        StackFailed: the database cannot be dumped.
+    """
+    binaries = postgres.find_binaries(settings)
+    with postgres.serving(settings) as url:
+        chosen = services_at(settings, url)
+        try:
+            return write_backup(
+                chosen, target, lambda snapshot, file: postgres.dump(url, binaries, snapshot, file)
+            )
+        finally:
+            chosen.store.close()
+
+
+def restore(settings: Settings, source: Path) -> Manifest:
+    """Bring a backup back into an empty home and an empty database.
+
+    Raises:
+        DataUnusable: one of the two is not empty, or the backup is not whole.
+        StackFailed: the database cannot be restored.
+    """
+    if settings.database_url is not None:
+        _refuse_tables(settings)
+    elif (settings.home / "postgres").exists():
+        raise DataUnusable(
+            f"{settings.home} holds a database already.",
+            "Set JOBCHURN_HOME to an empty folder, or remove what is there (`jobchurn reset`).",
+        )
+    # Before a cluster is made here: it takes the passwords that the backup brings.
+    manifest = unpack(source, settings.home)
+    binaries = postgres.find_binaries(settings)
+    with postgres.serving(settings) as url:
+        postgres.restore(url, binaries, source / DATABASE)
+        store = Store.connect(url, contract(), seconds=settings.database_seconds)
+        try:
+            store.backups.relocate(manifest.home, str(settings.home))
+            _bring_up(settings, url, store)
+        finally:
+            store.close()
+    Folders(settings.home).make()
+    return manifest
+
+
+def _refuse_tables(settings: Settings) -> None:
+    with postgres.serving(settings) as url:
+        store = Store.connect(url, contract(), seconds=settings.database_seconds)
+        try:
+            if not store.backups.is_empty():
+                raise DataUnusable(
+                    "The database holds tables already.", "Set DATABASE_URL to an empty one."
+                )
+        finally:
+            store.close()

@@ -38,7 +38,7 @@ def test_the_commands_of_the_design_are_there():
         "ingest", "predict", "runs", "trace", "db migrate",
         "watch", "lab drift", "lab bad-rows", "lab one-class", "lab quiet",
         "keys create", "keys list", "keys revoke",
-        "forget", "tidy",
+        "forget", "tidy", "backup", "restore",
         "dashboards build", "dashboards check",
     }  # fmt: skip
 

@@ -13,7 +13,18 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from jobchurn.cli import dashboards, data, keys, models, monitor, people, services, trace, work
+from jobchurn.cli import (
+    copies,
+    dashboards,
+    data,
+    keys,
+    models,
+    monitor,
+    people,
+    services,
+    trace,
+    work,
+)
 from jobchurn.cli.show import note
 from jobchurn.errors import JobchurnError, refusal_of
 
@@ -33,6 +44,7 @@ monitor.add_to(app)
 dashboards.add_to(app)
 keys.add_to(app)
 people.add_to(app)
+copies.add_to(app)
 
 
 def _version(wanted: bool) -> None:

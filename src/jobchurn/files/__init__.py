@@ -4,7 +4,17 @@ What is written here is whole or absent, and survives a crash; what is read here
 reader fail, whatever it holds.
 """
 
-from jobchurn.files.atomic import copy, make_folder, move, put_back, remove, sweep, write_atomically
+from jobchurn.files.atomic import (
+    copy,
+    make_folder,
+    move,
+    put_back,
+    remove,
+    sweep,
+    sync_folders,
+    write_atomically,
+    write_copy,
+)
 from jobchurn.files.cells import spliced, without
 from jobchurn.files.cut import MAX_CELL_BYTES, Sheet, cut, cut_bytes
 from jobchurn.files.folders import Folders, arriving, open_regular, settled, sha256_of
@@ -46,7 +56,9 @@ __all__ = [
     "shown",
     "spliced",
     "sweep",
+    "sync_folders",
     "without",
     "without_formula",
     "write_atomically",
+    "write_copy",
 ]

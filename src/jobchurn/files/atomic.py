@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
+import stat
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from errno import EXDEV
 from pathlib import Path
+from typing import IO
 
 from jobchurn.files.folders import open_regular
 from jobchurn.files.names import free_name
@@ -135,6 +138,33 @@ def pieces(source: Path) -> Iterator[bytes]:
     with open_regular(source) as file:
         while piece := file.read(_PIECE):
             yield piece
+
+
+def write_copy(source: IO[bytes], destination: Path) -> str:
+    """Copy an open file into a folder that nobody reads yet, made where absent; its content's hash.
+
+    Its bytes survive a crash; :func:`sync_folders` sees to its name.
+    """
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    digest = hashlib.sha256()
+    descriptor = os.open(destination, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+    with os.fdopen(descriptor, "wb") as file:
+        while piece := source.read(_PIECE):
+            digest.update(piece)
+            file.write(piece)
+        file.flush()
+        found = os.fstat(source.fileno())
+        os.fchmod(file.fileno(), stat.S_IMODE(found.st_mode))
+        os.utime(file.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
+        os.fsync(file.fileno())
+    return digest.hexdigest()
+
+
+def sync_folders(root: Path) -> None:
+    """Make the entries of a folder and of all folders below it survive a crash of the machine."""
+    for folder, _, _ in os.walk(root):
+        _sync(Path(folder))
+    _sync(root.parent)
 
 
 def _sync(folder: Path) -> None:

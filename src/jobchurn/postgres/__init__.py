@@ -6,9 +6,10 @@ in ``<home>/secrets``. Either a supervisor runs it
 (:meth:`EmbeddedPostgres.command`), or the commands that need one share it (:func:`serving`).
 """
 
+from jobchurn.postgres.archive import dump, restore
 from jobchurn.postgres.binaries import find_binaries
 from jobchurn.postgres.passwords import password_of
 from jobchurn.postgres.server import EmbeddedPostgres
 from jobchurn.postgres.sharing import serving
 
-__all__ = ["EmbeddedPostgres", "find_binaries", "password_of", "serving"]
+__all__ = ["EmbeddedPostgres", "dump", "find_binaries", "password_of", "restore", "serving"]

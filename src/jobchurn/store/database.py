@@ -16,6 +16,7 @@ from jobchurn.store.alert_states import AlertStates
 from jobchurn.store.alerts import Alerts
 from jobchurn.store.api_keys import ApiKeys
 from jobchurn.store.arrivals import Arrivals
+from jobchurn.store.backups import Backups
 from jobchurn.store.drift import Drift
 from jobchurn.store.engine import STATEMENT_SECONDS, engine_of, transaction
 from jobchurn.store.job_runs import JobRuns
@@ -54,6 +55,7 @@ class Store:
         trace: what is known of a single case.
         panels: whatever monitoring asks.
         api_keys: who may ask the API for what.
+        backups: one moment of all of it.
     """
 
     def __init__(self, engine: Engine, contract: Contract) -> None:
@@ -74,6 +76,7 @@ class Store:
         self.trace = Trace(engine, tables, contract)
         self.panels = Panels(engine)
         self.api_keys = ApiKeys(engine, tables)
+        self.backups = Backups(engine, tables)
 
     @classmethod
     def connect(cls, url: str, contract: Contract, *, seconds: float = STATEMENT_SECONDS) -> Self:
@@ -98,8 +101,8 @@ class Store:
     def migrate(self, passwords: Mapping[str, str] | None = None) -> None:
         """Bring the tables up to date, and give them the contract's columns: all, or nothing.
 
-        The roles get their rights, where this user may see to that (see :mod:`jobchurn.roles`). Two that
-        migrate at once follow each other. A repeat changes nothing but the passwords.
+        The roles get their rights, where this user may see to that (see :mod:`jobchurn.roles`).
+        Two that migrate at once follow each other. A repeat changes nothing but the passwords.
 
         Args:
             passwords: role → with what it may log in; others stay as they are.
