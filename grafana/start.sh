@@ -13,6 +13,10 @@ for name in GF_SECURITY_ADMIN_PASSWORD GRAFANA_DATABASE_PASSWORD RUNBOOK_QUERY; 
     file=${SECRETS:-/secrets/grafana}/$name
     [ ! -r "$file" ] || export "$name=$(cat "$file")"
 done
+if [ -z "${GF_SECURITY_ADMIN_PASSWORD:-}" ]; then
+    echo 'start.sh: without GF_SECURITY_ADMIN_PASSWORD Grafana would take its well-known one.' >&2
+    exit 1
+fi
 
 rm -rf "$to"
 mkdir -p "$to/provisioning/plugins"

@@ -69,6 +69,17 @@ def channels(place):
     return kept, gone
 
 
+@pytest.mark.parametrize("password", [None, ""])
+def test_without_a_password_grafana_does_not_start_with_the_one_that_all_know(place, password):
+    file = place / "secrets/GF_SECURITY_ADMIN_PASSWORD"
+    file.unlink()
+    if password is not None:
+        file.write_text(password)
+    environment, said = started(place, code=1)
+    assert environment == {}
+    assert "GF_SECURITY_ADMIN_PASSWORD" in said
+
+
 def test_secrets_become_variables_and_grafana_is_told_where_its_files_are(place):
     environment, _ = started(place)
     assert environment["GF_SECURITY_ADMIN_PASSWORD"] == PASSWORD
