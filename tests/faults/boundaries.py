@@ -16,6 +16,7 @@ import shutil
 import signal
 import stat
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -60,7 +61,9 @@ class Disk:
 
     def __post_init__(self) -> None:
         self.stash.mkdir(exist_ok=True)
-        self.synced = {path.stat().st_ino for path in _files_below(self.root)}
+        for path in _files_below(self.root):
+            with suppress(FileNotFoundError):  # another worker has moved it meanwhile
+                self.synced.add(path.stat().st_ino)
         self.link, self.rename, self.unlink = os.link, os.rename, os.unlink
         self.make, self.remove = os.mkdir, os.rmdir
 

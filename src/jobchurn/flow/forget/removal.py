@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,10 @@ def forget(
     """
     wait = services.settings.lease_seconds if patience is None else patience
     done = Forgotten()
-    with files.held(services.folders.data):
+    with (
+        files.held(services.folders.data),
+        nullcontext() if dry_run else _staged(services),
+    ):
         for _ in range(_ROUNDS):
             removal = _Removal(services, person, doubtful=doubtful, dry_run=dry_run)
             stuck = {} if dry_run else under_way.finish(services, person, patience=wait)
@@ -73,6 +77,23 @@ def forget(
         )
     done.predictions, done.requests = removed.predictions, removed.requests
     return done
+
+
+@contextmanager
+def _staged(services: Services) -> Iterator[None]:
+    """A place for files until they are whole; what a killed process left in it goes, too."""
+    folder = _staging(services)
+    files.make_folder(folder)
+    try:
+        yield
+    finally:
+        files.sweep(folder, 0)  # only who holds the home writes there
+        with suppress(OSError):  # what else lies there is not ours
+            folder.rmdir()
+
+
+def _staging(services: Services) -> Path:
+    return services.folders.data / ".forgetting"
 
 
 class _Removal:
@@ -94,9 +115,6 @@ class _Removal:
         self._know_runs()
         if self._dry_run:
             self._expect_arriving()
-        else:
-            for folder in (folders.good_data, folders.bad_data, folders.reports):
-                files.sweep(folder, 0)  # only who holds the home leaves anything there
         for folder in (folders.bad_data, folders.good_data):
             for path in _regular(folder):
                 if not path.name.endswith(_REASONS):
@@ -280,7 +298,7 @@ class _Removal:
                 )
             ]
         )
-        files.write_atomically(path, content)
+        files.write_atomically(path, content, _staging(self._services))
 
 
 def _regular(folder: Path) -> Iterator[Path]:
