@@ -544,7 +544,7 @@ def test_metrics_are_had_while_all_threads_are_taken(client, services):
 
     def write(batch):
         entered.release()
-        go.wait(10)
+        go.wait(60)
         raise DOWN
 
     services.store.predictions.write = write
@@ -553,6 +553,9 @@ def test_metrics_are_had_while_all_threads_are_taken(client, services):
     for thread in asking:
         thread.start()
     try:
+        # A request waits for a moment even where a thread is free: both must be taken first.
+        assert entered.acquire(timeout=60)
+        assert entered.acquire(timeout=60)
         assert until(lambda: client.app.state.door.workers.waiting == 1)
         page = client.get("/metrics").text
         assert "jobchurn_requests_waiting 1.0" in page
@@ -560,7 +563,7 @@ def test_metrics_are_had_while_all_threads_are_taken(client, services):
     finally:
         go.set()
     for thread in asking:
-        thread.join(10)
+        thread.join(60)
     page = client.get("/metrics").text
     assert "jobchurn_requests_waiting 0.0" in page
     assert 'jobchurn_requests_total{method="POST",route="/predict",status="503"} 3.0' in page
