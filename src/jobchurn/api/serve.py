@@ -27,6 +27,8 @@ from jobchurn.errors import JobchurnError
 from jobchurn.flow.services import Services
 from jobchurn.settings import Settings, read_settings
 
+log = logging.getLogger(__name__)
+
 UNREADY_SECONDS = 0.5
 """How long ``/ready`` says that the process is about to end before nothing new is let in."""
 
