@@ -45,4 +45,3 @@ def watch(services: Services, now: datetime | None = None) -> Report:
     deliveries = retry_alerts(services, now)
     tidy(services, now)
     return Report(measured, rules, deliveries)
-
