@@ -302,7 +302,7 @@ def _rights_lacking(driver: Driver) -> Iterator[sql.Composed]:
     found = _rights_found(driver)
     wanted = {(r, table): rights for r in _NAMES for table, rights in rights_of(r).items()}
     too_much = [place for place in found if found[place] - wanted.get(place, frozenset())]
-    yield from _by_role("REVOKE ALL PRIVILEGES ON {} FROM {}", too_much)
+    yield from _by_role("REVOKE ALL PRIVILEGES ON {} FROM {} CASCADE", too_much)
     missing = defaultdict(list)
     for place, rights in wanted.items():
         held = frozenset() if place in too_much else found.get(place, frozenset())
@@ -336,10 +336,13 @@ def _rights_found(driver: Driver) -> dict[tuple[str, str], frozenset[str]]:
         "WITH ours AS (SELECT oid, relname, relacl FROM pg_class WHERE relkind IN ('r', 'p', 'S') "
         "AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) "
         "AND relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass(%s))), "
-        "given AS (SELECT relname, grantee, privilege_type FROM ours, aclexplode(relacl) UNION ALL "
-        "SELECT relname, grantee, format('%%s (%%I)', privilege_type, attname) FROM ours "
+        "given AS (SELECT relname, grantee, privilege_type, is_grantable FROM ours, "
+        "aclexplode(relacl) UNION ALL SELECT relname, grantee, format('%%s (%%I)', "
+        "privilege_type, attname), is_grantable FROM ours "
         "JOIN pg_attribute ON attrelid = ours.oid, aclexplode(attacl)) "
-        "SELECT coalesce(rolname, %s), relname, array_agg(privilege_type) FROM given "
+        # None is to be passed on.
+        "SELECT coalesce(rolname, %s), relname, array_agg(privilege_type || "
+        "CASE WHEN is_grantable THEN ' to pass on' ELSE '' END) FROM given "
         "LEFT JOIN pg_roles ON pg_roles.oid = grantee "
         "WHERE rolname = ANY(%s) OR grantee = 0 GROUP BY 1, 2 ORDER BY 1, 2",
         [next(iter(RIGHTS)), PUBLIC, _NAMES],
