@@ -36,6 +36,8 @@ COMMANDS = """
     tidy
     keys list
     db migrate
+    db roles
+    db roles --sql
     lab quiet --hours 0.1
     lab drift --feature nosuch
 """

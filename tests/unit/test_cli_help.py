@@ -35,7 +35,7 @@ def test_the_commands_of_the_design_are_there():
         "up", "down", "status", "logs", "reset", "doctor", "env",
         "data synth", "data fetch", "data split",
         "train", "models list", "models promote", "models rollback",
-        "ingest", "predict", "runs", "trace", "db migrate",
+        "ingest", "predict", "runs", "trace", "db migrate", "db roles",
         "watch", "lab drift", "lab bad-rows", "lab one-class", "lab quiet",
         "keys create", "keys list", "keys revoke",
         "forget", "tidy", "backup", "restore",

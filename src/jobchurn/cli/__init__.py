@@ -17,6 +17,7 @@ from jobchurn.cli import (
     copies,
     dashboards,
     data,
+    database,
     keys,
     models,
     monitor,
@@ -40,6 +41,7 @@ data.add_to(app)
 models.add_to(app)
 work.add_to(app)
 trace.add_to(app)
+database.add_to(app)
 monitor.add_to(app)
 dashboards.add_to(app)
 keys.add_to(app)

@@ -1,4 +1,4 @@
-"""``jobchurn ingest``, ``predict``, ``runs`` and ``db``: the daily work, by hand."""
+"""``jobchurn ingest``, ``predict`` and ``runs``: the daily work, by hand."""
 
 from __future__ import annotations
 
@@ -19,15 +19,12 @@ from jobchurn.cli.show import note, table
 if TYPE_CHECKING:
     from jobchurn.store.runs import Run
 
-database = typer.Typer(no_args_is_help=True, help="Look after the database.")
-
 
 def add_to(app: typer.Typer) -> None:
     """Add the commands to the command line."""
     app.command("ingest")(ingest)
     app.command("predict")(predict)
     app.command("runs")(runs)
-    app.add_typer(database, name="db")
 
 
 def ingest(
@@ -188,13 +185,3 @@ def runs_table(finished: Sequence[Run]) -> None:
             for run in finished
         ),
     )
-
-
-@database.command("migrate")
-def migrate() -> None:
-    """Bring the database's tables, roles and rights to this version."""
-    from jobchurn import wiring
-    from jobchurn.settings import read_settings
-
-    wiring.bring_up(read_settings())
-    note("The tables are those of this version.")

@@ -209,6 +209,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     store = Store.connect(url, wiring.contract())
     try:
         missing = store.missing()
+        access = _roles(settings, store)
         model = _model(store)
     except DatabaseOutdated as error:
         yield Finding("database", Level.WARN, error.message, error.cure)
@@ -219,7 +220,21 @@ def _database(settings: Settings) -> Iterator[Finding]:
         yield Finding("database", Level.WARN, "; ".join(missing), "Run `jobchurn db migrate`.")
     else:
         yield Finding("database", Level.OK, "it answers, and its tables are those of this version")
+    yield access
     yield model
+
+
+def _roles(settings: Settings, store: Store) -> Finding:
+    given = (settings.api_database_url, settings.ingestion_database_url)
+    if settings.database_url is not None and None in given:
+        found = "the API or Airflow's tasks reach the database as its owner, who may do everything"
+        cure = "Give each a role of its own: see `jobchurn db roles`, and the settings."
+        return Finding("database roles", Level.WARN, found, cure)
+    if store.roles().lacking:
+        found = "roles or their rights are not as they are to be"
+        cure = "Run `jobchurn db migrate`; what is left is in `jobchurn db roles --sql`."
+        return Finding("database roles", Level.WARN, found, cure)
+    return Finding("database roles", Level.OK, "each service may do what it needs, and no more")
 
 
 def _model(store: Store) -> Finding:

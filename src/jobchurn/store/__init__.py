@@ -1,5 +1,6 @@
 """The tables and the only queries. SQLAlchemy, Alembic and psycopg live here and nowhere else."""
 
+from jobchurn.store.admission import Standing
 from jobchurn.store.alert_states import AlertState, AlertStates, NewAlert
 from jobchurn.store.alerts import Alert, Alerts
 from jobchurn.store.arrivals import Arrivals, Claim
@@ -43,6 +44,7 @@ __all__ = [
     "Retention",
     "Run",
     "Runs",
+    "Standing",
     "Store",
     "Stored",
     "Window",

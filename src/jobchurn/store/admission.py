@@ -43,7 +43,8 @@ class Standing:
     """How the roles of a database stand.
 
     Attributes:
-        user: in whose name was asked.
+        database: which.
+        schema: where its tables are, quoted.
         present: which roles there are.
         log_in: which of them may log in.
         lacking: the statements that would bring roles and rights in line.
@@ -51,7 +52,8 @@ class Standing:
             to; no business of a migration's, as others may share the database.
     """
 
-    user: str
+    database: str
+    schema: str
     present: frozenset[str]
     log_in: frozenset[str]
     lacking: Sequence[str]
@@ -88,7 +90,8 @@ def standing(connection: Connection) -> Standing:
     """How the roles stand."""
     driver = driver_of(connection)
     return Standing(
-        user=driver.info.user,
+        database=driver.info.dbname,
+        schema=sql.Identifier(_schema(driver)).as_string(driver),
         present=frozenset(_found(driver)),
         log_in=_who_may_log_in(driver),
         lacking=[f"{statement.as_string(driver)};" for statement in _lacking(driver)],
@@ -180,6 +183,11 @@ def _lacking(driver: Driver) -> list[sql.Composed]:
     ]
 
 
+def _schema(driver: Driver) -> str:
+    row = driver.execute("SELECT current_schema()").fetchone()
+    return str(row[0]) if row and row[0] else "public"
+
+
 def _who_may_log_in(driver: Driver) -> frozenset[str]:
     return frozenset(name for name, row in _found(driver).items() if row["rolcanlogin"])
 
@@ -191,6 +199,8 @@ def _open_to_all(driver: Driver) -> Iterator[sql.Composed]:
     )
     for schema, may_make, may_come in rows:
         if may_come:
+            for name in _NAMES:  # who have come as everybody does so far
+                yield formed("GRANT CONNECT ON DATABASE {} TO {}", driver.info.dbname, name)
             yield formed("REVOKE ALL ON DATABASE {} FROM PUBLIC", driver.info.dbname)
         if may_make:
             yield formed("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", schema)
