@@ -302,3 +302,15 @@ def test_each_target_of_make_is_listed():
     done = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     listed = {line.split()[0] for line in done.stdout.splitlines()}
     assert listed >= {"setup", "run", "test", "check", "bench", "docs", "e2e", "stop", "reset"}
+
+
+def test_how_long_a_process_may_take_to_end_stands_in_its_environment():
+    for given, patience in (("7", 7.0), ("soon", processes.PATIENCE), (None, processes.PATIENCE)):
+        variables = {} if given is None else {processes.STOP_SECONDS: given}
+        sleeper = subprocess.Popen(["sleep", "60"], env=os.environ | variables)
+        try:
+            assert processes.patience_with(sleeper.pid) == patience
+        finally:
+            sleeper.kill()
+            sleeper.wait()
+    assert processes.patience_with(sleeper.pid) == processes.PATIENCE

@@ -292,7 +292,7 @@ def test_the_configuration_names_no_path_and_no_secret(tmp_path):
     assert spec.stat().st_mode & 0o777 == 0o600
     assert Spec(**json.loads(spec.read_text())) == Spec(
         command=["toy", "a b"],
-        environment={"SHARED": "1", "PASSWORD": "hush"},
+        environment={"SHARED": "1", "PASSWORD": "hush", "STACK_STOP_SECONDS": "7"},
         folder=str(program.folder),
     )
 

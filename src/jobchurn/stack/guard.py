@@ -14,7 +14,13 @@ from collections.abc import Callable
 
 from jobchurn.errors import JobchurnError
 from jobchurn.stack.display import Display
-from jobchurn.stack.processes import Killed, Orphans, StopSignals, become_subreaper, run_apart
+from jobchurn.stack.processes import (
+    Killed,
+    Orphans,
+    StopSignals,
+    become_subreaper,
+    run_apart,
+)
 
 STOP_SECONDS = 300.0
 """How long the keeper may take to stop everything; more than all services together."""
@@ -85,7 +91,7 @@ class Guard:
             self._once_up()
 
     def _end_orphans(self) -> None:
-        # supervisord is among them: asked to end, it stops its programs one after the other.
-        orphans = Orphans(patience=STOP_SECONDS)
+        # Where supervisord is among them, it stops its programs one after the other.
+        orphans = Orphans()
         while orphans.end():
             time.sleep(0.1)

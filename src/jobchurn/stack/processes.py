@@ -35,6 +35,9 @@ STARTED = b"started"
 PATIENCE = 30.0
 """Seconds that an orphan or an abandoned child may take to end once it was asked to."""
 
+STOP_SECONDS = "STACK_STOP_SECONDS"
+"""The variable that says so of a program of the stack, and of what it starts."""
+
 
 class Stopped(Exception):
     """The person, or the system, asked the stack to stop."""
@@ -103,10 +106,12 @@ def children() -> set[int]:
 
 
 class Orphans:
-    """Children that this process did not start but inherited: asked to end, in time made to."""
+    """Children that this process did not start but inherited: asked to end, in time made to.
 
-    def __init__(self, patience: float = PATIENCE) -> None:
-        self._patience = patience
+    How long each may take stands in its environment (:data:`STOP_SECONDS`).
+    """
+
+    def __init__(self) -> None:
         self._asked: dict[int, float] = {}
 
     def end(self, own: Container[int] = ()) -> set[int]:
@@ -121,10 +126,24 @@ class Orphans:
             with contextlib.suppress(ProcessLookupError):
                 if pid not in self._asked:
                     os.kill(pid, signal.SIGTERM)
-                elif now - self._asked[pid] > self._patience:
+                elif now - self._asked[pid] > patience_with(pid):
                     os.kill(pid, signal.SIGKILL)
         self._asked = {pid: self._asked.get(pid, now) for pid in living}
         return living
+
+
+def patience_with(pid: int) -> float:
+    """How many seconds a process may take to end, as its environment has it; else a default.
+
+    Many a program fails to end by itself once nobody reads what it says about that.
+    """
+    try:
+        variables = Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:  # another user's, or it has ended in between
+        return PATIENCE
+    name = f"{STOP_SECONDS}=".encode()
+    found = next((one.removeprefix(name) for one in variables if one.startswith(name)), b"")
+    return float(found) if found.isdigit() else PATIENCE
 
 
 def reaped(pid: int) -> bool:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from jobchurn.stack.gate import Spec
 from jobchurn.stack.private import write_private
+from jobchurn.stack.processes import STOP_SECONDS
 from jobchurn.stack.programs import Program
 from jobchurn.stack.record import StackFolder
 
@@ -25,6 +26,9 @@ RETRIES = 8
 
 SECONDS_TO_BE_STARTED = 60
 """A program that ends sooner than this did not start: the next try has a pause before it."""
+
+LONGEST_STOP = 300
+"""Seconds that supervisord may take to end: more than all of its programs together."""
 
 TIED = ("setpriv", "--pdeathsig", "TERM", "--")
 """Before a command that the kernel is to end when its parent dies."""
@@ -78,7 +82,11 @@ def write_configuration(
     for priority, program in enumerate(programs, start=1):
         spec = Spec(
             command=list(program.command),
-            environment={**shared, **program.environment},
+            environment={
+                **shared,
+                **program.environment,
+                STOP_SECONDS: str(program.stop_seconds),
+            },
             waits=list(program.waits),
             first=[[*TIED, *command] for command in program.first],
             folder=str(program.folder),
@@ -122,6 +130,8 @@ def command(folder: StackFolder) -> list[str]:
 def environment(folder: StackFolder, listening: Path) -> dict[str, str]:
     """The environment in which :func:`command` finds its paths."""
     return os.environ | {
+        # Asked to end, it stops its programs one after the other.
+        STOP_SECONDS: str(LONGEST_STOP),
         "STACK_RUN": str(folder.run),
         "STACK_SOCKET": str(listening),
         "STACK_PYTHON": sys.executable,
