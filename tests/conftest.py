@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from psycopg import sql
 
+from airflow_house import Airflow
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.postgres import serving
 from jobchurn.settings import Settings
@@ -100,6 +101,14 @@ def store(database, contract):
     opened = Store.connect(database, contract)
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def airflow(postgres_server, tmp_path_factory):
+    """An Airflow on a database of its own; its DAGs are run when asked."""
+    running = Airflow(postgres_server, tmp_path_factory.mktemp("airflow"))
+    yield running
+    running.end()
 
 
 def settings_at(home):

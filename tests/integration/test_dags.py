@@ -2,32 +2,27 @@
 
 import dataclasses
 import json
-import os
 import re
 import subprocess
 import sys
-import uuid
 from collections import Counter
 from pathlib import Path
 
 import psycopg
 import pytest
-from psycopg import sql
 
+from airflow_house import DRIVER, environment_of
 from api_house import open_house
 from api_process import Served, free_port
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.flow import ingest
 from jobchurn.flow.predict import predict
-from jobchurn.settings import Settings
-from jobchurn.stack.airflow import CONNECTION_VARIABLE, airflow_environment
 from small_model import random_records
 from watched_house import WINDOW, fresh, watched_house
 from webhook import listener
 
 pytestmark = pytest.mark.airflow
 
-DRIVER = Path(__file__).with_name("airflow_driver.py")
 NAMES = [column.name for column in JOB_CHANGE.columns]
 RUN_ID = re.compile(r"\d{8}T\d{6}-[0-9a-f]{6}")
 INGESTION = {
@@ -46,23 +41,6 @@ MONITORING = {
     "fail_the_run": [],
 }
 DAGS = {"dag_ingestion": INGESTION, "dag_prediction": PREDICTION, "dag_monitoring": MONITORING}
-
-
-def environment_of(home, database):
-    """The environment of the stack's Airflow, save for a database of these tests' own."""
-    settings = Settings(jobchurn_home=home, airflow_port=free_port())
-    airflow = airflow_environment(settings, database, demo=False)
-    return (
-        os.environ
-        | airflow
-        | {
-            CONNECTION_VARIABLE: database.replace("postgresql:", "postgresql+psycopg:"),
-            f"{CONNECTION_VARIABLE}_ASYNC": database.replace(
-                "postgresql:", "postgresql+psycopg_async:"
-            ),
-            "OMP_NUM_THREADS": "1",
-        }
-    )
 
 
 @pytest.fixture(scope="module")
@@ -130,53 +108,6 @@ def test_rules_and_alerts_wait_for_no_step_that_failed_but_the_run_fails_for_it(
         "send_alerts": "all_done",
         "fail_the_run": "one_failed",
     }
-
-
-class Airflow:
-    """An Airflow without a scheduler: runs a DAG's tasks in order, when asked."""
-
-    def __init__(self, environment, log):
-        self.log = log
-        subprocess.run(
-            [sys.executable, "-m", "airflow", "db", "migrate"],
-            env=environment,
-            check=True,
-            stdout=log.open("ab"),
-            stderr=subprocess.STDOUT,
-            timeout=300,
-        )
-        self.process = subprocess.Popen(
-            [sys.executable, str(DRIVER), "serve"],
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=log.open("ab"),
-            text=True,
-        )
-
-    def run(self, dag, environment):
-        request = {"dag": dag, "environment": environment}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        assert answer, self.log.read_text()[-5000:]
-        return json.loads(answer)
-
-    def end(self):
-        self.process.communicate(timeout=60)
-
-
-@pytest.fixture(scope="module")
-def airflow(postgres_server, tmp_path_factory):
-    """Airflow on a database of its own."""
-    home = tmp_path_factory.mktemp("airflow")
-    name = f"airflow_{uuid.uuid4().hex[:12]}"
-    with psycopg.connect(postgres_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    database = f"{postgres_server.rpartition('/')[0]}/{name}"
-    running = Airflow(environment_of(home, database), home / "airflow.log")
-    yield running
-    running.end()
 
 
 @pytest.fixture
