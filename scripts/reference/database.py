@@ -7,6 +7,7 @@ from scripts.reference.markdown import code, codes, page, prose, table
 from sqlalchemy.engine import make_url
 
 from jobchurn.contract import JOB_CHANGE
+from jobchurn.roles import RIGHTS, ROLES
 from jobchurn.store.tables import tables_of
 
 _DIALECT = make_url("postgresql+psycopg://").get_dialect()()
@@ -58,9 +59,26 @@ def database_page() -> str:
         *(
             part
             for name, meaning in _MEANINGS.items()
-            for part in (f"## {name}", meaning, _columns(tables[name]), _indexes(tables[name]))
+            for part in (
+                f"## {name}",
+                meaning,
+                _rights(name),
+                _columns(tables[name]),
+                _indexes(tables[name]),
+            )
         ),
     )
+
+
+def _rights(name: str) -> str:
+    """Who but the owner may do what with a table."""
+    rights = RIGHTS[name]
+    said = "; ".join(
+        f"{code(role.name)} {', '.join(found)}"
+        for role in ROLES
+        if (found := sorted(rights.of(role.name)))
+    )
+    return f"Rights beside the owner's: {said or 'none'}."
 
 
 def _columns(held: sa.Table) -> str:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from conftest import at, settings_at
 from jobchurn.cli import app
 from jobchurn.contract import JOB_CHANGE
+from jobchurn.errors import JobchurnError
 from jobchurn.postgres import serving
 from jobchurn.roles import API, INGESTION, READER
 from jobchurn.store import Store
@@ -83,6 +84,28 @@ def test_the_comments_let_the_services_in_and_keep_others_out(server, hosted):
     store.predictions.write(batch_of())
     assert store.panels.read("SELECT count(*) FROM predictions").rows == [(1,)]
     store.close()
+
+
+def test_a_user_of_another_name_that_is_given_the_role_works_as_it(server, hosted):
+    with psycopg.connect(at(server, sa.make_url(hosted).database), autocommit=True) as connection:
+        connection.execute(told("roles", "--sql"))
+        connection.execute("CREATE ROLE my_api_user LOGIN PASSWORD 'pw'")
+        connection.execute(f"GRANT {API} TO my_api_user")
+        [(schema,)] = connection.execute(
+            "SELECT relnamespace::regnamespace::text FROM pg_class WHERE relname = 'predictions'"
+        )
+        connection.execute(f"ALTER ROLE my_api_user SET search_path TO {schema}")
+    mine = sa.make_url(hosted).set(username="my_api_user", password="pw")
+    store = Store.connect(mine.render_as_string(hide_password=False), JOB_CHANGE)
+    try:
+        store.predictions.write(batch_of())
+        assert store.panels.read("SELECT count(*) FROM predictions").rows == [(1,)]
+        with pytest.raises(JobchurnError, match="permission denied"):
+            store.alerts.pending()
+    finally:
+        store.close()
+        with psycopg.connect(server, autocommit=True) as connection:
+            connection.execute("DROP ROLE my_api_user")
 
 
 def test_who_may_make_roles_makes_them_with_the_passwords_of_the_settings(
