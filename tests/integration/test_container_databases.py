@@ -28,7 +28,8 @@ def loaded(name):
 def secrets(tmp_path_factory):
     """Secrets as the containers make them, and a server like theirs behind their addresses."""
     root = tmp_path_factory.mktemp("secrets")
-    for reader in ("postgres", "owner", "api", "ingestion", "app", "airflow", "grafana"):
+    readers = ("postgres", "owner", "api", "ingestion", "app", "webapp", "airflow", "grafana")
+    for reader in readers:
         (root / reader).mkdir()
     loaded("make_secrets").main(root, demo=False)
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -15,8 +15,9 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 from jobchurn.roles import ROLES
-from jobchurn.store.admission import attempt, formed, give_password, roles_lacking
+from jobchurn.store.admission import attempt, give_password
 from jobchurn.store.engine import Driver, driver_of, engine_of, translated
+from jobchurn.store.lacking import formed, roles_lacking
 
 _COMMON = ("postgres", "template1")
 """Databases that every server has, and nobody but its administrator needs."""
