@@ -17,6 +17,10 @@ FILES = int(os.environ.get("TORTURE_SHARED_FILES", "200"))
 
 LEASE = 0.3
 
+RENEWALS = 8
+"""Boundaries beyond those of a worker with a long lease: a short one is renewed now and then. A nap
+at one that a worker does not come to is none."""
+
 
 def sleeps(worker):
     """Whether a process is stopped."""
@@ -35,14 +39,14 @@ def wait_for(holds, seconds=60):
     assert holds()
 
 
-def broken_by_sleep(scene, death):
+def broken_by_sleep(scene, death, plant=None):
     """One worker sleeps at a boundary while another does all the work, then wakes up."""
     one = scene.deliver()
     nursery, broken = scene.nursery, []
-    late = nursery.begin(scene.home, scene.database, death, lease_seconds=LEASE)
+    late = nursery.begin(scene.home, scene.database, death, plant, lease_seconds=LEASE)
     wait_for(lambda: sleeps(late) or ended(late))
     time.sleep(LEASE * 1.5)
-    quick = scene.live()
+    quick = scene.live(plant=plant)
     if quick.code != 0:
         broken.append(f"the worker that was awake failed: {quick.said}")
     os.kill(late, signal.SIGCONT)
@@ -61,7 +65,7 @@ def told(scene, deaths):
 @pytest.fixture
 def boundaries(scene):
     scene.trace()
-    return len(scene.trace())
+    return len(scene.trace()) + RENEWALS
 
 
 def naps(boundaries):
@@ -76,6 +80,19 @@ def test_a_worker_that_wakes_up_too_late_does_no_harm(scene, boundaries):
 def test_a_worker_that_wakes_up_too_late_anywhere_does_no_harm(scene, boundaries):
     before = [Death(death.number, asleep=True) for death in naps(boundaries)]
     assert told(scene, [*naps(boundaries), *before]) == {}
+
+
+@pytest.mark.parametrize(
+    ("plant", "near"),
+    [
+        ("nobody is fenced off", 12),
+        ("the idempotency key is dropped", 60),
+        ("the raw file goes before its rows are published", 60),
+    ],
+)
+def test_a_planted_fault_is_noticed(scene, boundaries, plant, near):
+    nearest = sorted(naps(boundaries), key=lambda nap: abs(nap.number - near))
+    assert any(broken_by_sleep(scene, nap, plant) for nap in nearest)
 
 
 def share(scene, files, figures):
