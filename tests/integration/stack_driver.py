@@ -105,12 +105,12 @@ def install_toys():
     if "PLANT" in os.environ:
         PLANTS[os.environ["PLANT"]]()
     settings = read_settings()
-    programs.api_program = lambda _database: Program(
+    programs.api_program = lambda *_: Program(
         name="api",
         command=(sys.executable, "-c", API, str(settings.api_port)),
         folder=TOYS,
     )
-    programs.webapp_program = lambda _settings: Program(
+    programs.webapp_program = lambda *_: Program(
         name="webapp",
         command=(sys.executable, "-c", BREEDER, str(settings.webapp_port)),
         folder=TOYS,
