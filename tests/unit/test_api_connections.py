@@ -14,7 +14,12 @@ from jobchurn.api import connections
 from jobchurn.api.connections import BOUNDS, Bounds, Connection, look_at, make_room
 
 SMALL = Bounds(
-    head_bytes=1_000, head_seconds=1.5, unread_seconds=2.0, unwanted_bytes=10_000, at_once=8
+    head_bytes=1_000,
+    head_seconds=1.5,
+    unread_seconds=2.0,
+    unwanted_bytes=10_000,
+    pipelined=20,
+    at_once=8,
 )
 BIG_ANSWER = 32 * 1024 * 1024
 
@@ -99,9 +104,9 @@ def heard(connection):
         said += part
 
 
-def flood(connection):
+def flood(connection, part=bytes(65_536)):
     while True:
-        connection.sendall(bytes(65_536))
+        connection.sendall(part)
 
 
 def problem_of(answer):
@@ -128,6 +133,18 @@ def test_requests_one_after_the_other_each_have_bounds_of_their_own(connect):
     request = b"GET / HTTP/1.1\r\nHost: here\r\n" + filler
     one.sendall((request + b"\r\n") * 9 + request + b"Connection: close\r\n\r\n")
     assert heard(one).count(b"HTTP/1.1 200 OK") == 10
+
+
+def test_requests_far_ahead_of_their_answers_are_cut_off(connect, server):
+    one = connect()
+    request = b"GET / HTTP/1.1\r\nHost: here\r\n\r\n"
+    one.sendall(request * 20)
+    said = b""
+    while said.count(b"HTTP/1.1 200 OK") < 20:
+        said += one.recv(65_536)
+    with pytest.raises(ConnectionError):
+        flood(one, request * 1_000)
+    assert len(heard(one)) < 1_000_000
 
 
 def test_a_body_is_not_counted_as_a_head(connect):

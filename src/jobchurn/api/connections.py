@@ -29,6 +29,7 @@ class Bounds(NamedTuple):
         head_seconds: how long a head may take to come, and a new connection to begin.
         unread_seconds: how long a client may take nothing of an answer that waits for it.
         unwanted_bytes: how much of a body is taken, and dropped, whose answer is given already.
+        pipelined: how many requests one may send ahead of their answers.
         at_once: how many connections may be open.
     """
 
@@ -36,6 +37,7 @@ class Bounds(NamedTuple):
     head_seconds: float = 10.0
     unread_seconds: float = 30.0
     unwanted_bytes: int = 4 * 1024 * 1024
+    pipelined: int = 100
     at_once: int = 1_000
 
 
@@ -43,6 +45,10 @@ BOUNDS = Bounds()
 
 OTHER_FILES = 256
 """How many files a process may have open beside its connections."""
+
+
+class _CutOff(Exception):
+    """The connection is cut; the parser goes no further."""
 
 
 class Connection(HttpToolsProtocol):
@@ -99,6 +105,11 @@ class Connection(HttpToolsProtocol):
         super().on_headers_complete()
         self._in_head = False
         self._head_bytes = 0
+        # The server keeps each in memory until its turn comes, and reads on after every answer.
+        if len(self.pipeline) > self.bounds.pipelined:
+            log.info("a client sent too many requests ahead; the connection is cut")
+            self.transport.abort()
+            raise _CutOff
 
     def on_body(self, body: bytes) -> None:
         """A part of a body; one that nobody waits for any more is dropped, up to a bound."""
@@ -138,6 +149,8 @@ class Connection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         """Answer what is no HTTP."""
+        if self.transport.is_closing():
+            return
         self._refuse(
             HTTPStatus.BAD_REQUEST, "This is no request in HTTP/1.1.", "Send one, without TLS."
         )
