@@ -108,7 +108,8 @@ def test_a_killed_keeper_is_followed_by_another_and_by_all_services(stack):
     os.kill(stack.keeper(), signal.SIGKILL)
     eventually(lambda: not former & set(stack.processes()))
     eventually(lambda: stack.are_up(["api", "webapp"]) and len(stack.grandchildren()) == 3)
-    assert (stack.toys / "prepared").read_text() == "True\n"
+    # Twice where the keeper was killed before it could tell that everything was up.
+    assert set((stack.toys / "prepared").read_text().splitlines()) == {"True"}
     process.send_signal(signal.SIGTERM)
     code, out, _ = ended(process)
     assert code == 0
