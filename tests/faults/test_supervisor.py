@@ -139,7 +139,7 @@ def steady_shape(stack):
 
 
 def test_what_is_killed_of_a_small_stack_comes_back_and_nothing_is_left(stacks, figures):
-    kill_in_a_loop(stacks(), 4, figures, "the stack's processes, with toys for the API and the web")
+    kill_in_a_loop(stacks(), 2, figures, "the stack's processes, with toys for the API and the web")
 
 
 @pytest.mark.torture
