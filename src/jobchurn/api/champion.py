@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 
+from jobchurn.api.lookout import Lookout
 from jobchurn.errors import JobchurnError, NoChampion
 from jobchurn.model import Model
 from jobchurn.registry import Registry
@@ -20,14 +20,13 @@ _UNKNOWN = JobchurnError(
 )
 
 
-class Champion:
-    """Keeps the model in charge at hand."""
+class Champion(Lookout):
+    """Keeps the model in charge at hand, and exchanges it where another was promoted."""
 
     def __init__(self, registry: Registry) -> None:
+        super().__init__("the model in charge", POLL_SECONDS)
         self._registry = registry
         self._model: Model | None = None
-        self._trouble = _UNKNOWN
-        self._noted = ""
 
     @property
     def model(self) -> Model:
@@ -38,36 +37,12 @@ class Champion:
         """
         model = self._model
         if model is None:
-            raise NoChampion(self._trouble.message, self._trouble.cure)
+            known = self._trouble if isinstance(self._trouble, JobchurnError) else _UNKNOWN
+            raise NoChampion(known.message, known.cure)
         return model
 
-    def look(self) -> None:
-        """Look once which version is in charge, and exchange the model if it is another.
-
-        Whatever goes wrong is logged, once for as long as it lasts, and leaves the model as it is.
-        """
-        try:
-            model = self._registry.champion()
-        except JobchurnError as error:
-            self._trouble = error
-            self._note(error)
-        except Exception as error:  # noqa: BLE001  (the watch outlives whatever happens)
-            self._trouble = _UNKNOWN
-            self._note(error)
-        else:
-            self._noted = ""
-            if model is not self._model:
-                log.info("model %s is in charge", model.version)
-                self._model = model
-
-    async def watch(self) -> None:
-        """Look again and again, until cancelled."""
-        while True:
-            await asyncio.sleep(POLL_SECONDS)
-            await asyncio.to_thread(self.look)
-
-    def _note(self, error: Exception) -> None:
-        if repr(error) != self._noted:
-            trace = None if isinstance(error, JobchurnError) else error
-            log.warning("the model in charge cannot be had: %s", error, exc_info=trace)
-        self._noted = repr(error)
+    def _see(self) -> None:
+        model = self._registry.champion()
+        if model is not self._model:
+            log.info("model %s is in charge", model.version)
+            self._model = model
