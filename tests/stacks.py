@@ -106,19 +106,9 @@ class Stack:
         return (self.home / "logs" / f"{name}.log").read_text()
 
     def processes(self):
-        """Every process that has to do with this home: by argument, environment or folder."""
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (process / "cmdline").read_bytes()
-                traces = command + (process / "environ").read_bytes()
-                folder = str((process / "cwd").readlink())
-            except OSError:
-                continue
-            ours = os.fsencode(self.home) in traces or folder.startswith(str(self.home))
-            if ours and b"status" not in command:
-                found[int(process.name)] = command.replace(b"\0", b" ").decode()
-        return found
+        """The processes of this home, by their ids; not the commands that ask how it fares."""
+        found = processes_of(self.home)
+        return {pid: command for pid, command in found.items() if "status" not in command}
 
     def grandchildren(self):
         """The processes that the toy web app starts; the deeper one in a session of its own."""
@@ -146,6 +136,21 @@ class Stack:
         for process in self.started:
             process.kill()
             process.communicate()
+
+
+def processes_of(home):
+    """Every process that has to do with a home, by argument, environment or folder: id, command."""
+    found = {}
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+            traces = command + (process / "environ").read_bytes()
+            folder = str((process / "cwd").readlink())
+        except OSError:
+            continue
+        if os.fsencode(home) in traces or folder.startswith(str(home)):
+            found[int(process.name)] = command.replace(b"\0", b" ").decode()
+    return found
 
 
 def parent(pid):

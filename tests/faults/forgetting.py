@@ -131,7 +131,10 @@ def _forget(home, database, person, death, plant, patience) -> list[str]:
 
 def broken(home: Path, database: str, one: Scenario) -> list[str]:
     """What does not hold once somebody is forgotten; empty where all does."""
-    found = [f"{place} still mentions them" for place in mentions(home, database, one.person)]
+    # Beside the data lies what a worker may bring back.
+    found = [
+        f"{place} still mentions them" for place in mentions(home / "data", database, one.person)
+    ]
     data = home / "data"
     for name in (one.routed, one.waiting):
         for folder, bad in (("good_data", False), ("bad_data", True)):
@@ -173,11 +176,11 @@ def _broken_in_ledger(home: Path, database: str, one: Scenario) -> Iterator[str]
             yield f"nothing is written down of {folder}/{one.routed}"
 
 
-def mentions(home: Path, database: str, text: str) -> list[str]:
-    """Where a text is found: in the files of the home, and in all tables."""
+def mentions(folder: Path, database: str, text: str) -> list[str]:
+    """Where a text is found: in the files of a folder, and in all tables."""
     found = [
-        str(path.relative_to(home))
-        for path in (home / "data").rglob("*")  # beside it lies what a worker may bring back
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
         if path.is_file() and text.encode() in path.read_bytes()
     ]
     with psycopg.connect(database) as connection:

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
 import httpx
 import psycopg
@@ -15,6 +14,7 @@ import pytest
 
 from api_process import free_port
 from jobchurn import synth
+from stacks import processes_of
 
 pytestmark = pytest.mark.airflow
 
@@ -104,18 +104,8 @@ class Stack:
         return self.home / "secrets" / "airflow-passwords.json"
 
     def processes(self):
-        """Every process that has to do with this home: by argument, environment or folder."""
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                command = (process / "cmdline").read_bytes()
-                traces = command + (process / "environ").read_bytes()
-                folder = str((process / "cwd").readlink())
-            except OSError:
-                continue
-            if os.fsencode(self.home) in traces or folder.startswith(str(self.home)):
-                found[int(process.name)] = command.replace(b"\0", b" ").decode()
-        return found
+        """The processes of this home, by their ids."""
+        return processes_of(self.home)
 
 
 def eventually(stack, condition, seconds):

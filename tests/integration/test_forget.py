@@ -4,10 +4,10 @@ import dataclasses
 import json
 from pathlib import Path
 
-import psycopg
 import pytest
 
 from api_house import RECORD, open_house, serving
+from faults import forgetting
 from jobchurn import files
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import InvalidRequest
@@ -66,20 +66,7 @@ def forgotten(house, text=TEXT, **values):
 
 def mentions(house, database, text=TEXT):
     """Where a text is found: in the files of the home, and in all tables."""
-    found = [
-        str(path)
-        for path in house.folders.root.rglob("*")
-        if path.is_file() and text.encode() in path.read_bytes()
-    ]
-    with psycopg.connect(database) as connection:
-        tables = connection.execute(
-            "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
-        ).fetchall()
-        for (table,) in tables:
-            rows = connection.execute(f'SELECT t::text FROM "{table}" AS t').fetchall()
-            if any(text in row for (row,) in rows):
-                found.append(table)
-    return found
+    return forgetting.mentions(house.folders.root, database, text)
 
 
 def counts(house):
