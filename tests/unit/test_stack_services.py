@@ -16,7 +16,7 @@ from jobchurn.stack import airflow, services, supervision
 from jobchurn.stack.gate import Spec
 from jobchurn.stack.plan import Plan
 from jobchurn.stack.ports import obstacle, owner, refuse_taken
-from jobchurn.stack.programs import DATABASE_VARIABLES, Program, shared_environment
+from jobchurn.stack.programs import Program, secret_variables, shared_environment
 from jobchurn.stack.record import StackFolder
 from jobchurn.stack.services import chosen, services_of
 
@@ -127,12 +127,11 @@ def test_an_api_that_listens_everywhere_is_spoken_to_here(settings):
 
 
 def test_programs_get_the_settings_and_find_each_other(settings):
-    mine = settings(api_port=8123, miss_cost=3, teams_webhook="https://hook.example/secret")
+    mine = settings(api_port=8123, miss_cost=3)
     found = shared_environment(mine)
     assert found["JOBCHURN_HOME"] == str(mine.home)
     assert found["API_URL"] == "http://127.0.0.1:8123"
     assert (found["API_PORT"], found["MISS_COST"]) == ("8123", "3.0")
-    assert found["TEAMS_WEBHOOK"] == "https://hook.example/secret"
     assert found["OMP_NUM_THREADS"] == "1"
 
 
@@ -155,6 +154,34 @@ def test_no_secret_is_an_argument_of_a_program(settings, postgres):
     for secret in ("pw", "hook.example", *kept.values()):
         assert secret not in arguments.split("/")
         assert len(secret) < 3 or secret not in arguments
+
+
+def test_each_program_is_told_the_secrets_that_it_needs_and_no_others(settings, postgres):
+    secrets = {
+        "teams_webhook": "https://hook.example/secret",
+        "alert_urls": "json://hook.example/other",
+        "link_secret": "l" * 40,
+        "api_key": f"jc_{'0' * 8}_{'s' * 43}",
+        "grafana_database_password": "hush",
+    }
+    plan = plan_of(settings(**secrets))
+    told = {}
+    for group in plan.programs().values():
+        for program in group:
+            environment = plan.environment | program.environment
+            told[program.name] = {name for name in secrets if environment[name.upper()]}
+    assert {name: found for name, found in told.items() if found} == {
+        "api": {"link_secret"},
+        "webapp": {"api_key"},
+        "airflow-scheduler": {"teams_webhook", "alert_urls", "link_secret", "api_key"},
+    }
+
+
+def test_the_variables_of_secrets_are_those_of_all_settings_that_are_shown_to_nobody():
+    shown = repr(Settings(**dict.fromkeys(("teams_webhook", "link_secret"), "x" * 40)))
+    assert "x" * 40 not in shown
+    assert {"TEAMS_WEBHOOK", "LINK_SECRET", "API_KEY", "DATABASE_URL"} <= set(secret_variables())
+    assert "API_PORT" not in secret_variables()
 
 
 def test_only_an_external_service_has_no_program(settings):
@@ -183,7 +210,8 @@ def ways_in(plan):
             found[program.name] = [
                 f"{url.username}@{url.path}" if url.username else "" for url in map(urlsplit, urls)
             ]
-            assert not any(environment[name] for name in DATABASE_VARIABLES[1:])
+            others = [name for name in secret_variables() if "DATABASE" in name]
+            assert not any(environment[name] for name in others if name != "DATABASE_URL")
     return found
 
 

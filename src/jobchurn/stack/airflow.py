@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 from jobchurn.settings import Settings
 from jobchurn.stack.private import private_folder, write_private
-from jobchurn.stack.programs import Program
+from jobchurn.stack.programs import Program, secrets_of
 from jobchurn.stack.services import CHECKOUT, plain_target
 
 DATABASE = "airflow"
@@ -32,6 +32,9 @@ LOCAL_SETTINGS = Path(__file__).parent / "airflow_settings"
 
 CONNECTION_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 """Airflow's own setting for its database; where the user sets it, it is left alone."""
+
+TASK_SECRETS = ("api_key", "teams_webhook", "alert_urls", "link_secret")
+"""The settings that tasks need and that are secrets: they ask the API, and tell people."""
 
 
 def airflow_programs(
@@ -64,7 +67,12 @@ def airflow_programs(
         Program(
             name="airflow-scheduler",
             command=(*airflow, "scheduler", "--skip-serve-logs"),
-            environment={**environment, "DATABASE_URL": data, **key},
+            environment={
+                **environment,
+                "DATABASE_URL": data,
+                **secrets_of(settings, *TASK_SECRETS),
+                **key,
+            },
             waits=(version,),
             # Told alone, the scheduler lets the tasks that are running come to their end.
             stop_seconds=30,

@@ -96,7 +96,7 @@ class Plan:
                 return (programs.postgres_program(self.postgres),)
             case "api":
                 reached = self._database_of(roles.API, self.settings.api_database_url)
-                return (programs.api_program(reached),)
+                return (programs.api_program(self.settings, reached),)
             case "webapp":
                 return (programs.webapp_program(self.settings, self._key_of("webapp")),)
             case "airflow":

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import get_args
 
 from pydantic import SecretStr
 
@@ -45,27 +46,32 @@ class Program:
     signal_group: bool = False
 
 
-DATABASE_VARIABLES = (
-    "DATABASE_URL",
-    "API_DATABASE_URL",
-    "INGESTION_DATABASE_URL",
-    "GRAFANA_DATABASE_PASSWORD",
-)
-"""The ways into the database: each program is told its own alone."""
+def secret_variables() -> tuple[str, ...]:
+    """The variables of all settings that are secrets: each program is told its own alone."""
+    return tuple(
+        name.upper()
+        for name, setting in Settings.model_fields.items()
+        if SecretStr in get_args(setting.annotation)
+    )
+
+
+def secrets_of(settings: Settings, *names: str) -> dict[str, str]:
+    """The variables of some settings that are secrets, as far as they are set."""
+    found: dict[str, SecretStr | None] = {name.upper(): getattr(settings, name) for name in names}
+    return {name: secret.get_secret_value() for name, secret in found.items() if secret}
 
 
 def shared_environment(settings: Settings) -> dict[str, str]:
     """What every program's environment holds: the settings, and where to find each other."""
-    exported = {}
-    for name in sorted(settings.model_fields_set):
-        value = getattr(settings, name)
-        if value is not None:
-            plain = value.get_secret_value() if isinstance(value, SecretStr) else value
-            exported[name.upper()] = str(plain)
+    exported = {
+        name.upper(): str(value)
+        for name in sorted(settings.model_fields_set)
+        if (value := getattr(settings, name)) is not None
+    }
     return exported | {
         "JOBCHURN_HOME": str(settings.home),
         # Empty, as what a program is not told it would inherit.
-        **dict.fromkeys(DATABASE_VARIABLES, ""),
+        **dict.fromkeys(secret_variables(), ""),
         "API_URL": settings.api_address,
         "GX_ANALYTICS_ENABLED": "false",
         # Two OpenMP threads on a busy small machine can be 30 times slower than one.
@@ -88,16 +94,17 @@ def postgres_program(postgres: EmbeddedPostgres) -> Program:
     )
 
 
-def api_program(database: str) -> Program:
+def api_program(settings: Settings, database: str) -> Program:
     """The HTTP API.
 
     Args:
+        settings: the environment's.
         database: the address of the application's database, with the password of the API's role.
     """
     return Program(
         name="api",
         command=(sys.executable, "-m", "jobchurn.api"),
-        environment={"DATABASE_URL": database},
+        environment={"DATABASE_URL": database, **secrets_of(settings, "link_secret")},
         waits=(plain_target(database),),
     )
 
@@ -111,7 +118,7 @@ def webapp_program(settings: Settings, key: Mapping[str, str]) -> Program:
     """
     return Program(
         name="webapp",
-        environment=key,
+        environment={**secrets_of(settings, "api_key"), **key},
         command=(
             *(sys.executable, "-m", "streamlit", "run", str(CHECKOUT / "webapp" / "Home.py")),
             *("--server.address", "127.0.0.1", "--server.port", str(settings.webapp_port)),
