@@ -39,10 +39,14 @@ class Served:
             stderr=self.log,
         )
         end = time.monotonic() + 120
-        while not self.is_ready():
-            assert self.process.poll() is None, (self.home / "api.log").read_text()
-            assert time.monotonic() < end
-            time.sleep(0.05)
+        try:
+            while not self.is_ready():
+                assert self.process.poll() is None, (self.home / "api.log").read_text()
+                assert time.monotonic() < end
+                time.sleep(0.05)
+        except BaseException:
+            self.end()  # who called has nothing to end it by
+            raise
 
     def is_ready(self):
         try:
