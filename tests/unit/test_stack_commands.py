@@ -307,10 +307,16 @@ def test_each_target_of_make_is_listed():
 def test_how_long_a_process_may_take_to_end_stands_in_its_environment():
     for given, patience in (("7", 7.0), ("soon", processes.PATIENCE), (None, processes.PATIENCE)):
         variables = {} if given is None else {processes.STOP_SECONDS: given}
-        sleeper = subprocess.Popen(["sleep", "60"], env=os.environ | variables)
-        try:
-            assert processes.patience_with(sleeper.pid) == patience
-        finally:
-            sleeper.kill()
-            sleeper.wait()
-    assert processes.patience_with(sleeper.pid) == processes.PATIENCE
+        with subprocess.Popen(
+            ["cat"],
+            env=os.environ | variables,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as echo:
+            # Once it answers it has its environment: the kernel shows none for a moment before.
+            echo.stdin.write(b"begun\n")
+            echo.stdin.flush()
+            assert echo.stdout.readline() == b"begun\n"
+            assert processes.patience_with(echo.pid) == patience
+            echo.stdin.close()
+    assert processes.patience_with(echo.pid) == processes.PATIENCE
