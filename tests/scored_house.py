@@ -4,11 +4,8 @@ import dataclasses
 from collections import Counter
 
 from api_house import open_house
-from jobchurn.contract import JOB_CHANGE
+from ingest_house import write_raw
 from jobchurn.flow import ingest, score
-from small_model import random_records
-
-NAMES = [column.name for column in JOB_CHANGE.columns]
 
 
 def scored_house(store, home):
@@ -21,24 +18,9 @@ def with_settings(services, **values):
     return dataclasses.replace(services, settings=settings)
 
 
-def good_lines(count, seed=0):
-    return [
-        ",".join(column.write(record[column.name]) for column in JOB_CHANGE.columns)
-        for record in random_records(JOB_CHANGE, count, seed)
-    ]
-
-
-def damaged(text):
-    cells = text.split(",")
-    cells[NAMES.index("training_hours")] = "-5"
-    return ",".join(cells)
-
-
 def ingested(house, name, lines):
     """A raw file of these lines goes through ingestion."""
-    path = house.folders.raw_data / name
-    path.write_text("\n".join([",".join(NAMES), *lines]) + "\n")
-    return ingest.ingest_one(house, trigger="cli", file=path)
+    return ingest.ingest_one(house, trigger="cli", file=write_raw(house, name, lines))
 
 
 def predicted(house):

@@ -11,14 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from ingest_house import NAMES, damaged, good_lines
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DatabaseLocked, DataUnusable
 from jobchurn.flow import score
 from scored_house import (
-    NAMES,
-    damaged,
     each_once,
-    good_lines,
     ingested,
     predicted,
     scored,

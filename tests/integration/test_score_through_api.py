@@ -9,13 +9,13 @@ import pytest
 from pydantic import SecretStr
 
 from api_process import Served
+from ingest_house import good_lines
 from jobchurn.access import Key, Scope
 from jobchurn.api_client import ATTEMPTS, ApiPredictor
 from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable
 from jobchurn.flow import score
 from scored_house import (
     each_once,
-    good_lines,
     ingested,
     predicted,
     scored,

@@ -446,7 +446,8 @@ def _look_at_everything(client, run):
         (
             INGESTION,
             [
-                "ingest",
+                "ingest_routing",
+                "ingest_interrupted",
                 "watch",
                 "store_drift",
                 "store_arrivals",

@@ -1,9 +1,7 @@
-"""Ingestion on a real database: every row in one place, one run a file, whatever is killed."""
+"""Ingestion whose workers are killed, late or two at once publishes every file once."""
 
 import contextlib
 import dataclasses
-import errno
-import json
 import os
 import shutil
 import signal
@@ -15,207 +13,15 @@ from pathlib import Path
 
 import pytest
 
-from api_house import open_house
+from ingest_house import damaged, good_lines, ingest_house, records_in, write_raw
 from jobchurn import files
-from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DataUnusable, LeaseLost, NotFound
 from jobchurn.flow import ingest
-from jobchurn.flow.split import split
-from small_model import random_records
-
-HEADER = ",".join(column.name for column in JOB_CHANGE.columns)
 
 
 @pytest.fixture
 def house(store, tmp_path):
-    services = open_house(store, tmp_path / "home", champion=False)
-    settings = services.settings.model_copy(update={"settle_seconds": 0.0})
-    return dataclasses.replace(services, settings=settings)
-
-
-def line(record):
-    return ",".join(column.write(record[column.name]) for column in JOB_CHANGE.columns)
-
-
-def good_lines(count, seed=0):
-    lines = [line(record) for record in random_records(JOB_CHANGE, count, seed)]
-    assert not any('"' in text for text in lines)
-    return lines
-
-
-def write_raw(house, name, lines, header=HEADER):
-    path = house.folders.raw_data / name
-    path.write_text("\n".join([header, *lines]) + "\n")
-    return path
-
-
-def damaged(text):
-    """The same row, its last required number below the least that is allowed."""
-    cells = text.split(",")
-    cells[[c.name for c in JOB_CHANGE.columns].index("training_hours")] = "-5"
-    return ",".join(cells)
-
-
-def records_in(folder):
-    """Every record below a folder, and how often it lies there."""
-    return Counter(
-        record
-        for path in folder.iterdir()
-        if not path.name.endswith(".reasons.jsonl")
-        for record in path.read_bytes().splitlines()[1:]
-    )
-
-
-def test_a_clean_file_goes_whole_to_good(house):
-    lines = good_lines(20)
-    raw = write_raw(house, "a.csv", lines).read_bytes()
-    run = ingest.ingest_one(house, trigger="cli")
-    assert (run.rows_total, run.rows_valid, run.rows_invalid) == (20, 20, 0)
-    assert run.criticality == "none"
-    assert (house.folders.good_data / "a.csv").read_bytes() == raw
-    assert run.bad is None
-    assert run.reasons is None
-
-
-def test_when_the_raw_file_came_is_kept(house):
-    path = write_raw(house, "a.csv", good_lines(2))
-    os.utime(path, (0, 0))  # its content may be of long ago
-    came = path.stat().st_ctime
-    ingest.ingest_one(house, trigger="cli")
-    kept = house.store.panels.read("SELECT extract(epoch FROM arrived_at) FROM arrivals").rows
-    assert kept == [(pytest.approx(came, abs=1e-3),)]
-
-
-def test_bad_rows_go_to_bad_with_their_reasons(house):
-    lines = good_lines(10)
-    lines[3] = damaged(lines[3])
-    write_raw(house, "a.csv", lines)
-    run = ingest.ingest_one(house, trigger="cli")
-    assert records_in(house.folders.bad_data) == Counter([lines[3].encode()])
-    assert records_in(house.folders.good_data) == Counter(
-        text.encode() for text in lines[:3] + lines[4:]
-    )
-    reasons = [json.loads(text) for text in (house.folders.bad_data / "a.csv.reasons.jsonl").open()]
-    assert [(r["row"], r["column"], r["rule"]) for r in reasons] == [(4, "training_hours", "range")]
-    assert run.criticality == "medium"
-
-
-def test_a_published_run_leaves_raw_and_work_folders_empty(house):
-    write_raw(house, "a.csv", good_lines(3))
-    ingest.ingest_one(house, trigger="cli")
-    assert list(house.folders.raw_data.iterdir()) == []
-    assert list(house.folders.work.iterdir()) == []
-
-
-def test_a_run_names_its_files_by_absolute_paths(house):
-    write_raw(house, "a.csv", [*good_lines(3), damaged(good_lines(1)[0])])
-    run = ingest.ingest_one(house, trigger="start")
-    for path in map(Path, (run.good, run.bad, run.reasons, run.report)):
-        assert path.is_absolute()
-        assert path.is_file()
-    assert run.trigger == "start"
-
-
-def test_the_same_content_under_another_name_is_recognised_and_routes_nothing(house):
-    lines = good_lines(5)
-    write_raw(house, "a.csv", lines)
-    first = ingest.ingest_one(house, trigger="cli")
-    write_raw(house, "b.csv", lines)
-    second = ingest.ingest_one(house, trigger="cli")
-    assert second.duplicate_of == first.run_id
-    assert (second.good, second.bad) == (None, None)
-    assert records_in(house.folders.good_data) == Counter(text.encode() for text in lines)
-    assert list(house.folders.raw_data.iterdir()) == []
-
-
-def test_a_third_delivery_still_points_to_the_first(house):
-    lines = good_lines(5)
-    runs = []
-    for name in ("a.csv", "b.csv", "a.csv"):
-        write_raw(house, name, lines)
-        runs.append(ingest.ingest_one(house, trigger="cli"))
-    assert [run.duplicate_of for run in runs] == [None, runs[0].run_id, runs[0].run_id]
-
-
-def test_the_same_name_with_new_content_overwrites_nothing(house):
-    first, second = good_lines(5, seed=1), good_lines(5, seed=2)
-    write_raw(house, "a.csv", first)
-    ingest.ingest_one(house, trigger="cli")
-    write_raw(house, "a.csv", second)
-    run = ingest.ingest_one(house, trigger="cli")
-    assert run.duplicate_of is None
-    assert records_in(house.folders.good_data) == Counter(text.encode() for text in first + second)
-
-
-def test_a_file_that_cannot_be_read_goes_whole_to_bad(house):
-    content = b"\x1f\x8b\x08\x00 not a table"
-    (house.folders.raw_data / "a.csv").write_bytes(content)
-    run = ingest.ingest_one(house, trigger="cli")
-    assert (house.folders.bad_data / "a.csv").read_bytes() == content
-    assert run.criticality == "high"
-    assert run.good is None
-    reason = json.loads((house.folders.bad_data / "a.csv.reasons.jsonl").read_text())
-    assert reason["row"] is None
-
-
-def test_a_missing_required_column_makes_every_row_bad(house):
-    names = HEADER.split(",")
-    lines = [",".join(text.split(",")[:-2] + text.split(",")[-1:]) for text in good_lines(6)]
-    write_raw(house, "a.csv", lines, header=",".join(names[:-2] + names[-1:]))
-    run = ingest.ingest_one(house, trigger="cli")
-    assert (run.rows_valid, run.rows_invalid, run.criticality) == (0, 6, "high")
-    assert records_in(house.folders.bad_data) == Counter(text.encode() for text in lines)
-
-
-def test_a_file_of_a_header_alone_is_a_run_without_rows(house):
-    write_raw(house, "a.csv", [])
-    run = ingest.ingest_one(house, trigger="cli")
-    assert (run.rows_total, run.criticality, run.good, run.bad) == (0, "none", None, None)
-
-
-def test_a_file_that_nobody_may_read_keeps_no_other_waiting(house, monkeypatch, caplog):
-    closed = write_raw(house, "closed.csv", good_lines(3, seed=1))
-    for n in range(3):
-        write_raw(house, f"{n}.csv", good_lines(3, seed=2 + n))
-    read = files.sha256_of
-
-    def refused(path):  # root may read whatever its mode is
-        if path.name == "closed.csv":
-            raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return read(path)
-
-    monkeypatch.setattr(files, "sha256_of", refused)
-    assert len(list(ingest.ingest_all(house, trigger="cli"))) == 3
-    assert closed.exists()
-    assert "closed.csv waits: this user has no right to read it" in caplog.text
-    with pytest.raises(PermissionError):
-        ingest.ingest_one(house, trigger="cli", file=closed)
-    monkeypatch.undo()
-    assert ingest.ingest_one(house, trigger="cli").file == "closed.csv"
-
-
-def test_nothing_waiting_is_no_run(house):
-    assert ingest.ingest_one(house, trigger="cli") is None
-    assert house.store.runs.finished() == []
-
-
-def test_a_file_from_elsewhere_is_ingested_and_left_where_it_is(house, tmp_path):
-    elsewhere = tmp_path / "mine.csv"
-    elsewhere.write_text("\n".join([HEADER, *good_lines(4)]))
-    run = ingest.ingest_one(house, trigger="cli", file=elsewhere)
-    assert (run.file, run.rows_valid) == ("mine.csv", 4)
-    assert elsewhere.exists()
-    assert list(house.folders.raw_data.iterdir()) == []
-
-
-def test_a_file_that_does_not_exist_is_named(house, tmp_path):
-    with pytest.raises(NotFound, match=r"absent\.csv"):
-        ingest.ingest_one(house, trigger="cli", file=tmp_path / "absent.csv")
-
-
-def test_a_folder_is_no_file(house, tmp_path):
-    with pytest.raises(DataUnusable, match="no regular file"):
-        ingest.ingest_one(house, trigger="cli", file=tmp_path)
+    return ingest_house(store, tmp_path / "home")
 
 
 def test_a_step_before_its_validation_says_what_to_repeat(house):
@@ -360,22 +166,6 @@ def test_a_kill_at_any_boundary_loses_and_doubles_nothing(
         assert list(folder.iterdir()) == []
 
 
-def command(*words, database, home):
-    return subprocess.Popen(
-        [sys.executable, "-m", "jobchurn.cli", *words],
-        env=os.environ
-        | {
-            "DATABASE_URL": database,
-            "JOBCHURN_HOME": str(home),
-            "SETTLE_SECONDS": "0",
-            "OMP_NUM_THREADS": "1",
-        },
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
 def test_what_is_written_to_a_file_once_it_is_claimed_is_judged_too(house):
     lines = good_lines(4)
     path = write_raw(house, "a.csv", lines[:2])
@@ -451,6 +241,22 @@ def test_a_late_worker_that_finds_its_file_gone_lets_it_be(house, monkeypatch, n
     assert len(house.store.runs.finished()) == 2
 
 
+def command(*words, database, home):
+    return subprocess.Popen(
+        [sys.executable, "-m", "jobchurn.cli", *words],
+        env=os.environ
+        | {
+            "DATABASE_URL": database,
+            "JOBCHURN_HOME": str(home),
+            "SETTLE_SECONDS": "0",
+            "OMP_NUM_THREADS": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
 def test_two_commands_at_once_share_the_files_and_never_a_file(house, database):
     expected = Counter()
     for number in range(12):
@@ -488,32 +294,3 @@ def test_a_killed_command_is_taken_up_by_the_next_one(house, database):
     assert Counter(run.file for run in runs) == Counter(f"{n}.csv" for n in range(30))
     assert records_in(house.folders.good_data) + records_in(house.folders.bad_data) == expected
     assert list(house.folders.work.iterdir()) == []
-
-
-def test_every_injected_fault_is_found_and_no_clean_row_is_refused(house, real_csv, tmp_path):
-    manifest = split(
-        real_csv,
-        house.folders.raw_data,
-        n_files=20,
-        error_rate=0.1,
-        seed=3,
-        contract=JOB_CHANGE,
-    )
-    runs = {run.file: run for run in ingest.ingest_all(house, trigger="cli")}
-    found = Counter()
-    for entry in manifest.files:
-        run = runs[entry.file]
-        told = Path(run.reasons or os.devnull).read_text().splitlines()
-        reasons = [json.loads(text) for text in told]
-        refused = {(r["row"], r["column"], r["rule"]) for r in reasons}
-        for fault in entry.faults:
-            row = fault.row if run.rows_valid else None
-            assert (row, fault.column, fault.rule) in refused
-            found[fault.fault] += 1
-        if run.rows_valid:
-            assert {r["row"] for r in reasons} == {fault.row for fault in entry.faults}
-    assert set(found) == set(range(1, 9))
-    assert sum(run.rows_total for run in runs.values()) == sum(
-        1 for _ in real_csv.read_bytes().splitlines()[1:]
-    )
-    assert files.arriving(house.folders.raw_data) == []
