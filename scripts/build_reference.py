@@ -1,4 +1,4 @@
-"""Make the pages of the reference from what they describe.
+"""Make the pages of the reference, and the picture of the rooms, from what they describe.
 
 Usage, in the repository's folder: ``python -m scripts.build_reference [--check]``. With ``--check``
 nothing is written; it ends with 1 and names the pages that are not as the code has them.
@@ -11,11 +11,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from benchmarks.results import page as figures_page
 from scripts.reference.commands import commands_page
 from scripts.reference.contract import contract_page
 from scripts.reference.damaged_files import damaged_files_page
 from scripts.reference.database import database_page
 from scripts.reference.http import http_page
+from scripts.reference.rooms import rooms_picture
 from scripts.reference.settings import settings_page
 
 FOLDER = Path(__file__).resolve().parents[1] / "docs" / "reference"
@@ -27,6 +29,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "http.md": http_page,
     "damaged-files.md": damaged_files_page,
     "database.md": database_page,
+    "figures.md": figures_page,
+    "../images/rooms.svg": rooms_picture,
 }
 
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from api_process import free_port
 from jobchurn.settings import Settings
 from jobchurn.stack.airflow import CONNECTION_VARIABLE, airflow_environment
+from ports import free_port
 
 DRIVER = Path(__file__).with_name("integration") / "airflow_driver.py"
 

@@ -1,5 +1,6 @@
 """The API over doubles: services whose registry and store answer as the tests say."""
 
+import asyncio
 import time
 from types import SimpleNamespace
 
@@ -39,8 +40,24 @@ class Registry:
 
 
 class Predictions:
+    """Keeps what the test's own function keeps, in a thread, also where it was gathered."""
+
     def __init__(self):
         self.write = None
+
+    def gathered(self):
+        return Gathered(self)
+
+
+class Gathered:
+    def __init__(self, predictions):
+        self._predictions = predictions
+
+    async def write(self, batches):
+        return [await asyncio.to_thread(self._predictions.write, batch) for batch in batches]
+
+    def close(self):
+        pass
 
 
 def doubled_services(home):

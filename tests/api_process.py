@@ -1,18 +1,13 @@
 """The API as a process of its own, for the tests of those who call it."""
 
 import os
-import socket
 import subprocess
 import sys
 import time
 
 import httpx
 
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from ports import free_port
 
 
 class Served:

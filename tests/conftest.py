@@ -1,7 +1,6 @@
 """What the tests stand on: the contracts, the real data, and a PostgreSQL of their own."""
 
 import os
-import socket
 import tempfile
 import uuid
 from pathlib import Path
@@ -16,6 +15,7 @@ from jobchurn.contract import JOB_CHANGE
 from jobchurn.postgres import serving
 from jobchurn.settings import Settings
 from jobchurn.store import Store
+from ports import free_port
 from toy import TOY
 
 # A busy machine is slow now and then, which is no fault; what CI tries is the same every time.
@@ -114,12 +114,6 @@ def airflow(postgres_server, tmp_path_factory):
 def settings_at(home):
     """Settings of an embedded database under ``home``, on a free port."""
     return Settings(jobchurn_home=home, database_url=None, postgres_port=free_port())
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def at(url, database):

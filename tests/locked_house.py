@@ -6,8 +6,31 @@ from dataclasses import replace
 from starlette.testclient import TestClient
 
 from api_house import open_house
-from jobchurn.access import Key
+from jobchurn.access import Key, Scope
 from jobchurn.api import create_app
+
+OPEN = {"/health", "/ready"}
+"""The paths that are answered without a key."""
+
+# Every endpoint as a client asks it, and the scopes that it is for. What an endpoint is for is
+# written down here once more, on purpose: a slip beside the endpoint is found.
+ENDPOINTS = {
+    ("POST", "/predict"): {Scope.PREDICT, Scope.SCHEDULED},
+    ("POST", "/explain"): {Scope.PREDICT},
+    ("GET", "/model"): {Scope.PREDICT, Scope.READ},
+    ("GET", "/"): {Scope.READ},
+    ("GET", "/openapi.json"): {Scope.READ},
+    ("GET", "/past-predictions"): {Scope.READ},
+    ("GET", "/ingestion-runs"): {Scope.READ},
+    ("GET", "/panels"): {Scope.READ},
+    ("GET", "/panels/{dashboard}"): {Scope.READ},
+    ("GET", "/reports/{report_name}"): {Scope.READ},
+    ("GET", "/runbook/{rule}"): {Scope.READ},
+    ("POST", "/links"): {Scope.READ},
+    ("GET", "/metrics"): {Scope.ADMIN},
+    ("GET", "/keys"): {Scope.ADMIN},
+    ("DELETE", "/keys/{id}"): {Scope.ADMIN},
+}
 
 
 def locked_house(store, home, **changes):
@@ -34,14 +57,17 @@ def clients(house):
     """Makes clients of one API, each at an address of its own, so that none is told to wait."""
     with ExitStack() as stack:
         app = create_app(house)
-        stack.enter_context(TestClient(app))
+        served = stack.enter_context(TestClient(app))
 
         def client(number=0):
-            return TestClient(
+            made = TestClient(
                 app,
                 client=(f"10.1.{number // 256}.{number % 256}", 1),
                 raise_server_exceptions=False,
                 follow_redirects=False,
             )
+            # All on the one event loop that the application lives on, as its connections do.
+            made.portal = served.portal
+            return made
 
         yield client

@@ -3,11 +3,12 @@
 import json
 import os
 import select
-import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+
+from ports import free_port
 
 DRIVER = Path(__file__).with_name("integration") / "stack_driver.py"
 TOYS = (sys.executable, str(DRIVER))
@@ -18,12 +19,6 @@ REAL = (sys.executable, "-m", "jobchurn.cli")
 
 ELSEWHERE = "postgresql://someone:s3cr3t-w0rd@127.0.0.1:1/nothing"
 """A database that is not ours to start, and that nothing here connects to."""
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def eventually(condition, seconds=180.0):

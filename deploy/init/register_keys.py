@@ -18,7 +18,7 @@ SECRETS = Path("/secrets/owner")
 
 SCOPES: Mapping[str, frozenset[Scope]] = {
     "webapp": frozenset({Scope.PREDICT, Scope.READ}),
-    "ingestion": frozenset({Scope.PREDICT}),
+    "ingestion": frozenset({Scope.SCHEDULED}),
 }
 """Whose key it is → what it is for."""
 

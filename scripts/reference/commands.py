@@ -43,7 +43,7 @@ def commands_page() -> str:
 
 def make_targets() -> Iterator[tuple[str, str]]:
     """Each target of the Makefile, and what it says of itself."""
-    for found in re.finditer(r"^([a-z0-9]+):.*## (.+)$", MAKEFILE.read_text(), re.MULTILINE):
+    for found in re.finditer(r"^([a-z0-9-]+):.*## (.+)$", MAKEFILE.read_text(), re.MULTILINE):
         yield code(f"make {found[1]}"), found[2]
 
 

@@ -78,6 +78,13 @@ def _operation(title: str, operation: Mapping[str, Any]) -> Iterator[str]:
     if body := operation.get("requestBody"):
         name = _target(body["content"]["application/json"]["schema"])
         yield f"Takes a {_link(name)} as JSON."
+        others = {m: c["schema"] for m, c in body["content"].items() if m != "application/json"}
+        if others:
+            yield "Or, as the header `Content-Type` says:"
+            yield table(
+                ("body", "what it holds"),
+                ((code(media), schema["description"]) for media, schema in others.items()),
+            )
     if keys := [scope for key in operation["security"] for scope in key.get(SCHEME, ())]:
         yield f"For keys with the scope {' or '.join(map(code, keys))}."
     else:

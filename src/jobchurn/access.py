@@ -39,6 +39,8 @@ class Scope(StrEnum):
     """What a key is for. A key may have several; none includes another."""
 
     PREDICT = "predict"
+    SCHEDULED = "scheduled"
+    """To predict in the name of the scheduled job: the rows of files."""
     READ = "read"
     ADMIN = "admin"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from types import TracebackType
@@ -9,6 +10,7 @@ from typing import Self
 
 import httpx
 
+from jobchurn.columnar import Objects, Records
 from jobchurn.contract import Value
 from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable
 from jobchurn.settings import Settings
@@ -86,18 +88,16 @@ class ApiPredictor:
             Forbidden: the API asks for another key than this process has.
             InvalidRecords: the API refuses the request; the message says what it found, where.
         """
-        body = {
-            "records": list(records),
-            "source": "scheduled",
-            "lineage": {"run": run_id, "file": file, "first_row": first_row},
-        }
+        lineage = {"run": run_id, "file": file, "first_row": first_row}
+        body = _body(records, {"source": "scheduled", "lineage": lineage})
+        headers = {"Content-Type": "application/json", "Idempotency-Key": key}
         trouble = ""
         wait = 0.0
         for attempt in range(ATTEMPTS):
             if attempt:
                 time.sleep(max(wait, self._pause * 2 ** (attempt - 1)))
             try:
-                answer = self._client.post("/predict", json=body, headers={"Idempotency-Key": key})
+                answer = self._client.post("/predict", content=body, headers=headers)
             except httpx.TransportError as error:
                 trouble = str(error) or type(error).__name__
                 continue
@@ -108,7 +108,7 @@ class ApiPredictor:
             if answer.status_code in _SHUT:
                 raise Forbidden(
                     f"The API at {self._address} does not let this process in: {trouble}",
-                    "Set API_KEY to a key with the scope predict: jobchurn keys create.",
+                    "Set API_KEY to a key with the scope scheduled: jobchurn keys create.",
                 )
             if answer.status_code not in _PASSING:
                 raise InvalidRecords(f"The API refused {file}: {trouble}")
@@ -116,6 +116,15 @@ class ApiPredictor:
             f"The API at {self._address} did not predict {file}: {trouble}.",
             "See `jobchurn status` and `jobchurn logs api`.",
         )
+
+
+def _body(records: Sequence[Mapping[str, Value]], wishes: Mapping[str, object]) -> bytes:
+    """A request in JSON; records that are kept by columns are written so."""
+    if not isinstance(records, Records):
+        return json.dumps({"records": list(records), **wishes}).encode()
+    objects = Objects(records.columns, lambda value: json.dumps(value).encode(), comma=b", ")
+    written = objects.of(slice(0, len(records)))
+    return b'{"records":[%b],%b' % (written, json.dumps(wishes).encode()[1:])
 
 
 def _wait_of(answer: httpx.Response) -> float:

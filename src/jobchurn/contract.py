@@ -17,10 +17,11 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, partial
+from typing import TypeAlias
 
 Value = int | float | str | None
 """A value as the contract stores it: canonical, and ``None`` where the cell is blank."""
@@ -36,6 +37,12 @@ NOT_FINITE_PATTERN = r"[+-]?([iI][nN][fF]([iI][nN][iI][tT][yY])?|[nN][aA][nN])"
 
 CONTROL_PATTERN = r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]"
 """Characters that no text may hold: Unicode's category Cc, and lone surrogates (not in UTF-8)."""
+
+FORMULA_STARTS = "=+-@\t\r\n＝＋－＠"
+"""With what a text begins that a spreadsheet takes for a formula, where it is no number.
+
+Source: OWASP, "CSV Injection".
+"""
 
 _NUMBER = re.compile(NUMBER_PATTERN)
 _NOT_FINITE = re.compile(NOT_FINITE_PATTERN)
@@ -77,6 +84,10 @@ class Rule(StrEnum):
     CHARACTERS = "characters"
 
 
+Likely: TypeAlias = Callable[[], str | None]
+"""Finds the value that was likely meant; ``None`` where none comes near."""
+
+
 class Violation(ValueError):
     """A value breaks a rule of its column.
 
@@ -85,20 +96,31 @@ class Violation(ValueError):
         rule: the rule that is broken.
         value: the value as it came.
         allowed: what is allowed, in words.
-        repair: the value that was likely meant, or ``None``.
+
+    Args:
+        column: which.
+        rule: the rule that is broken.
+        value: the value as it came.
+        likely: looks for the value that was likely meant. That takes a while, and is done only
+            where somebody asks.
     """
 
     def __init__(
-        self, column: Column, rule: Rule, value: object, repair: str | None = None
+        self, column: Column, rule: Rule, value: object, likely: Likely | None = None
     ) -> None:
         self.column = column.name
         self.rule = rule
         self.value = value
         self.allowed = column.allowed
-        self.repair = repair
+        self._likely = likely
         # An empty cell is blank; JSON has null for that, and an empty text is refused.
         found = "an empty text" if value == "" and not column.required else shown(value)
         super().__init__(f"{column.name} is {found}: {_BROKEN[rule]}; allowed: {self.allowed}")
+
+    @cached_property
+    def repair(self) -> str | None:
+        """The value that was likely meant, or ``None``."""
+        return None if self._likely is None else self._likely()
 
 
 _BROKEN = {
@@ -219,9 +241,17 @@ class Column:
         if _NOT_FINITE.fullmatch(text):
             raise Violation(self, Rule.FINITE, text)
         if not _NUMBER.fullmatch(text):
-            raise Violation(self, Rule.KIND, text, self._repaired_number(text))
+            raise Violation(self, Rule.KIND, text, partial(self._repaired_number, text))
         exact = _PLAIN_INTEGER.fullmatch(text)
         return self._number(text, int(exact[1]) if exact else float(text))
+
+    def reads(self, text: str) -> bool:
+        """Whether :meth:`read` would take the text."""
+        try:
+            self.read(text)
+        except Violation:
+            return False
+        return True
 
     def accept(self, value: object) -> Value:
         """The canonical value of a typed value, as JSON carries it; ``None`` where it is null.
@@ -293,9 +323,9 @@ class Column:
             try:
                 return self.accepted[text]
             except KeyError:
-                raise Violation(self, Rule.DOMAIN, text, self.nearest(text)) from None
+                raise Violation(self, Rule.DOMAIN, text, partial(self.nearest, text)) from None
         if _CONTROL.search(text):
-            raise Violation(self, Rule.CHARACTERS, text, _CONTROL.sub("", text) or None)
+            raise Violation(self, Rule.CHARACTERS, text, lambda: _CONTROL.sub("", text) or None)
         if self.max_length is not None and len(text) > self.max_length:
             raise Violation(self, Rule.LENGTH, text)
         return text

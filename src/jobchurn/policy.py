@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
 
 from jobchurn.verdict import Verdict
 
@@ -61,12 +65,12 @@ class DecisionPolicy:
         if not (math.isfinite(self.miss_cost) and self.miss_cost > 0):
             raise ValueError(f"the cost of a missed positive is {self.miss_cost}, not above 0")
 
-    @property
+    @cached_property
     def threshold(self) -> float:
         """The probability from which on the decision is 1."""
         return 1 / (1 + self.miss_cost)
 
-    @property
+    @cached_property
     def version(self) -> str:
         """The policy's name, kept with each prediction."""
         return f"miss-cost-{self.miss_cost:.15g}"
@@ -74,3 +78,7 @@ class DecisionPolicy:
     def decide(self, probability: float) -> int:
         """1 where the probability reaches the threshold, else 0."""
         return int(probability >= self.threshold)
+
+    def decide_all(self, probabilities: NDArray[np.float64]) -> NDArray[np.int8]:
+        """The decision on each of many."""
+        return (probabilities >= self.threshold).astype(np.int8)

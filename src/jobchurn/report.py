@@ -115,7 +115,7 @@ def render(
         rules=[rule for rule in Rule if any(g.failures(rule) is not None for g in groups)],
         causes=_causes(verdict, contract),
         sample=_sample(verdict),
-        reasons=sum(map(len, verdict.bad.values())),
+        reasons=sum(verdict.broken.values()),
         labels={column.name: column.label for column in contract.columns},
         notes=verdict.notes[:_NOTES],
     )

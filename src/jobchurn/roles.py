@@ -56,6 +56,9 @@ ROLES = (
 )
 """The reader first, as the others may become it."""
 
+BUT_IDS = "SELECT but ids"
+"""In place of a right: SELECT on each column, save those that tell who a person is."""
+
 PUBLIC = "public"
 """Everybody who can connect: they may do nothing."""
 
@@ -79,10 +82,14 @@ RIGHTS: Mapping[str, Rights] = {
     "ingestion_runs": Rights(api="SELECT", ingestion="SELECT, INSERT, UPDATE", reader="SELECT"),
     "ingestion_issues": Rights(api="SELECT", ingestion="SELECT, INSERT, DELETE", reader="SELECT"),
     "requests": Rights(
-        api="SELECT, INSERT", ingestion="SELECT (id), SELECT (key)", reader="SELECT"
+        api="SELECT, INSERT",
+        ingestion="SELECT (id), SELECT (key)",
+        # What was refused holds values, those of ids among them.
+        reader="SELECT (id), SELECT (key), SELECT (fingerprint), SELECT (created_at), SELECT (n), "
+        "SELECT (model_version), SELECT (policy_version)",
     ),
     # Stored once and never changed: who asks to be forgotten is forgotten by the owner.
-    "predictions": Rights(api="SELECT, INSERT", ingestion="SELECT", reader="SELECT"),
+    "predictions": Rights(api="SELECT, INSERT", ingestion="SELECT", reader=BUT_IDS),
     # COPY is given its numbers, and answers with none.
     "predictions_id_seq": Rights(api="USAGE"),
     "predicted_files": Rights(ingestion="SELECT, INSERT", reader="SELECT"),

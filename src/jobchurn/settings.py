@@ -123,7 +123,7 @@ class Settings(BaseSettings):
     alert_urls: SecretStr | None = Field(
         None,
         description="Further channels for alerts, as addresses of the library apprise "
-        "(slack://…, mailto://…), separated by blanks or commas.",
+        "(slack://…, mailtos://…), separated by blanks or commas.",
     )
     alert_criticality: Literal["low", "medium", "high"] = Field(
         "low", description="From which criticality of a file on an alert is sent."
@@ -220,11 +220,19 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = Field(
         64 * 1024 * 1024, description="The most bytes of one request's body."
     )
+    api_workers: PositiveInt = Field(
+        1,
+        le=64,
+        description="How many processes serve the API at its one address; each counts rates and "
+        "holds connections to the database for itself.",
+    )
     api_threads: PositiveInt = Field(
         8, description="How many requests the API works on at once; each may hold a connection."
     )
     api_waiting: PositiveInt = Field(
-        128, description="How many further requests may wait; more are asked to come back later."
+        128,
+        description="How many further requests may wait for their turn, and of those with few "
+        "records as many for the next batch; more are asked to come back later.",
     )
     start_files: PositiveInt = Field(
         20, description="Into how many files the first start splits the data set."

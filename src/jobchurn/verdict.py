@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Self
@@ -94,11 +95,13 @@ class Verdict:
 
     Attributes:
         rows_total: records in the file; 0 where it could not be read.
-        bad: for each bad row its reasons, in order of rows; a row without any is good.
+        bad: for bad rows their reasons, in order of rows: of each kind of reason at least the
+            first ones. Where ``unlisted`` is 0, a row without any is good.
         refusal: why the whole file is refused (it cannot be read), or ``None``.
         missing: required columns that the file lacks; then every row is bad.
         results: one per rule that was judged.
         notes: what was noticed and accepted, in words: unknown levels, repeated ids and the like.
+        unlisted: how many more rows are bad, of which nothing new is to be said.
     """
 
     rows_total: int
@@ -107,11 +110,28 @@ class Verdict:
     missing: tuple[str, ...] = ()
     results: tuple[RuleResult, ...] = ()
     notes: tuple[str, ...] = ()
+    unlisted: int = 0
 
     @property
     def rows_invalid(self) -> int:
         """Records that are bad."""
-        return self.rows_total if self.missing or self.refusal else len(self.bad)
+        return self.rows_total if self.missing or self.refusal else self.rows_with_reasons
+
+    @property
+    def rows_with_reasons(self) -> int:
+        """Records that are bad for what they hold themselves."""
+        return len(self.bad) + self.unlisted
+
+    @property
+    def broken(self) -> dict[tuple[str | None, str], int]:
+        """Column, ``None`` for the structure, and rule → how many rows broke it."""
+        if self.unlisted:
+            failed = [found for found in self.results if found.failed]
+            return {(found.column, found.rule): found.failed for found in failed}
+        rows: Counter[tuple[str | None, str]] = Counter()
+        for reasons in self.bad.values():
+            rows.update({(reason.column, reason.rule): None for reason in reasons}.keys())
+        return dict(rows)
 
     @property
     def rows_valid(self) -> int:
@@ -146,4 +166,5 @@ class Verdict:
                 for result in raw["results"]
             ),
             notes=tuple(raw["notes"]),
+            unlisted=raw["unlisted"],
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from api_process import free_port
+from ports import free_port
 
 PORTS = ("API_PORT", "WEBAPP_PORT", "AIRFLOW_PORT", "POSTGRES_PORT")
 

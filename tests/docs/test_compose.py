@@ -68,6 +68,7 @@ def test_the_services_are_those_of_the_house():
         "airflow-scheduler",
         "airflow-dag-processor",
         "grafana",
+        "tidy",
     }
 
 
@@ -148,7 +149,7 @@ def test_each_secret_is_mounted_only_where_it_is_read():
     }
     assert readers == {
         "postgres": {"secrets", "init", "postgres"},
-        "owner": {"secrets", "init", "bootstrap"},
+        "owner": {"secrets", "init", "bootstrap", "tidy"},
         "api": {"secrets", "api"},
         "ingestion": {"secrets", "feed", "airflow-scheduler"},
         "webapp": {"secrets", "webapp"},
@@ -191,10 +192,11 @@ def test_no_secret_is_written_into_a_file():
 
 def test_every_setting_that_is_passed_on_is_one():
     ours = set(SERVICES["bootstrap"]["environment"]) | set(SERVICES["api"]["environment"])
+    ours |= set(SERVICES["tidy"]["environment"])
     ours |= {
         variable
         for variable in SERVICES["airflow-scheduler"]["environment"]
-        if not variable.startswith("AIRFLOW") and variable != "PYTHONPATH"
+        if not variable.startswith("AIRFLOW") and variable not in ("PYTHONPATH", "MALLOC_ARENA_MAX")
     }
     assert {variable.lower() for variable in ours} <= set(Settings.model_fields)
 

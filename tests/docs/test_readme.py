@@ -82,9 +82,9 @@ def test_every_block_is_read_by_the_shell(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
 def test_every_make_target_that_a_page_names_exists(page):
-    targets = set(re.findall(r"^([a-z0-9]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    named = set(re.findall(r"\bmake ([a-z0-9]+)", "\n".join(blocks(page))))
-    named |= set(re.findall(r"`make ([a-z0-9]+)`", page.read_text()))
+    targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"\bmake ([a-z0-9-]+)", "\n".join(blocks(page))))
+    named |= set(re.findall(r"`make ([a-z0-9-]+)`", page.read_text()))
     assert named <= targets
 
 

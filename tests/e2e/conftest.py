@@ -7,7 +7,6 @@ one is started in a folder of its own, and ended afterwards.
 import json
 import os
 import shutil
-import socket
 import subprocess
 import sys
 from contextlib import contextmanager
@@ -19,17 +18,12 @@ import pytest
 from playwright.sync_api import expect, sync_playwright
 
 from fake_api import FakeApi
+from ports import free_port
 
 JOBCHURN = Path(sys.executable).with_name("jobchurn")
 ROOT = Path(__file__).parents[2]
 FIRST_START_SECONDS = 900
 PATIENCE_MILLISECONDS = 45_000
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

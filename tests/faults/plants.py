@@ -6,6 +6,7 @@ takes seconds, and an API does without.
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import os
 import random
@@ -14,13 +15,17 @@ import stat
 import threading
 import time
 from collections.abc import Callable
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+
+from sqlalchemy import Transaction
 
 from jobchurn import files
 from jobchurn.files import atomic
 from jobchurn.flow import score
 from jobchurn.store import alerts, arrivals, engine, runs
+from jobchurn.store.bulk import BulkRequests
+from jobchurn.store.gathered import GatheredRequests
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.requests import Requests
 
@@ -40,16 +45,15 @@ def _sync_of_folders_skipped() -> None:
 
 
 def _written_in_place() -> None:
-    def write(path, content, staging=None):
+    @contextmanager
+    def written(path, staging=None):
         with path.open("wb") as file:
-            for piece in (content,) if isinstance(content, bytes) else content:
-                file.write(piece)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         atomic._sync(path.parent)
 
-    files.write_atomically = atomic.write_atomically = write
-    files.route.__globals__["write_atomically"] = write
+    _write_every_file_by(written)
 
 
 def _raw_file_removed_before_its_rows_are_published() -> None:
@@ -79,47 +83,68 @@ def _published_before_its_rows_are_written() -> None:
     ingest.split_and_save = split_and_save
 
 
+def _each_by_itself() -> None:
+    """Requests are answered each in a thread of its own, where the fault to come is planted."""
+    from jobchurn.api.routes import predictions
+
+    predictions.read_few = lambda *_: None
+
+
 def _key_dropped() -> None:
-    real = Predictions.write
+    real, gathered, bulk = Predictions.write, GatheredRequests.write, BulkRequests.write
 
     def write(self, batch):
         stored = real(self, dataclasses.replace(batch, key=None))
         time.sleep(0.1)  # a kill between storing and answering is what shows it
         return stored
 
-    Predictions.write = write
+    async def write_together(self, batches):
+        stored = await gathered(self, [dataclasses.replace(batch, key=None) for batch in batches])
+        await asyncio.sleep(0.1)
+        return stored
+
+    def write_many(self, batch, predicted, sent):
+        stored = bulk(self, dataclasses.replace(batch, key=None), predicted, sent)
+        time.sleep(0.1)
+        return stored
+
+    Predictions.write, GatheredRequests.write = write, write_together
+    BulkRequests.write = write_many
 
 
 def _key_committed_before_its_predictions() -> None:
-    real = Requests._register
+    _each_by_itself()
+    real = Requests.register
 
     def register(self, connection, batch):
         registered = real(self, connection, batch)
         connection.connection.driver_connection.commit()
         return registered
 
-    Requests._register = register
+    Requests.register = register
 
 
 def _commit_comes_too_late() -> None:
     """In one transaction of two, so that it hides no other fault."""
+    _each_by_itself()
+
+    def end(connection: ExitStack, begun: Transaction) -> None:
+        with connection:
+            begun.commit()
 
     @contextmanager
-    def transaction(engine, **_):
-        connection = engine.connect()
-        begun = connection.begin()
-        yield connection
+    def transaction(database, **_):
+        with engine.translated(database), ExitStack() as held:
+            connection = held.enter_context(database.connect())
+            begun = connection.begin()
+            yield connection
+            if random.random() < 0.5:
+                begun.commit()
+            else:
+                threading.Timer(0.4, end, [held.pop_all(), begun]).start()
 
-        def end() -> None:
-            begun.commit()
-            connection.close()
-
-        if random.random() < 0.5:
-            end()
-        else:
-            threading.Timer(0.4, end).start()
-
-    Requests.write.__globals__["transaction"] = transaction
+    for writes in (Requests, BulkRequests):
+        writes.write.__globals__["transaction"] = transaction
 
 
 def _files_from_the_future_never_settle() -> None:
@@ -130,7 +155,8 @@ def _files_from_the_future_never_settle() -> None:
 
 
 def _keys_forgotten_after_half_a_day() -> None:
-    real = Requests._register
+    _each_by_itself()
+    real = Requests.register
 
     def register(self, connection, batch):
         connection.exec_driver_sql(
@@ -139,7 +165,7 @@ def _keys_forgotten_after_half_a_day() -> None:
         )
         return real(self, connection, batch)
 
-    Requests._register = register
+    Requests.register = register
 
 
 def _answers_waited_for_without_end() -> None:
@@ -160,16 +186,17 @@ def _marked_as_predicted_before_it_is() -> None:
 
 
 def _some_requests_break_a_prediction() -> None:
+    _each_by_itself()
     from jobchurn.api.routes import predictions
 
-    real = predictions.predict
+    real = predictions.answer_alone
 
-    def predict(services, model, records, **options):
-        if len(records) == 2:
+    def answer_alone(services, model, asked, stage):
+        if len(asked.records) % 2:
             raise RuntimeError("planted")
-        return real(services, model, records, **options)
+        return real(services, model, asked, stage)
 
-    predictions.predict = predict
+    predictions.answer_alone = answer_alone
 
 
 def _answers_break_their_schema() -> None:
@@ -182,14 +209,23 @@ def _answers_break_their_schema() -> None:
 def _unknown_fields_are_taken() -> None:
     from jobchurn.api.records import Reader
 
-    Reader._unknown = lambda *_: None
+    Reader._unknown = lambda *_, **__: None
     real = Reader._read
 
-    def read(self, record):
-        values, errors, uncounted = real(self, record)
+    def read(self, record, **how):
+        values, errors, uncounted = real(self, record, **how)
         return values, [error for error in errors if error], uncounted
 
     Reader._read = read
+
+
+def _any_key_opens_the_metrics() -> None:
+    from jobchurn.access import Scope
+    from jobchurn.api.permits import needs
+    from jobchurn.api.routes import metrics
+
+    for route in metrics.router.routes:
+        needs(*Scope)(route.endpoint)
 
 
 def _nobody_is_fenced_off() -> None:
@@ -202,14 +238,19 @@ def _nobody_is_fenced_off() -> None:
 
 
 def _a_full_disk_is_passed_over() -> None:
-    real = atomic.write_atomically
+    real = atomic.written_atomically
 
-    def write(path, content, staging=None):
-        with suppress(OSError):
-            real(path, content, staging)
+    @contextmanager
+    def written(path, staging=None):
+        with suppress(OSError), real(path, staging) as file:
+            yield file
 
-    files.write_atomically = atomic.write_atomically = write
-    files.route.__globals__["write_atomically"] = write
+    _write_every_file_by(written)
+
+
+def _write_every_file_by(written) -> None:
+    files.written_atomically = atomic.written_atomically = written
+    files.route.__globals__["written_atomically"] = written
 
 
 PLANTS: dict[str, Callable[[], None]] = {
@@ -232,5 +273,6 @@ PLANTS: dict[str, Callable[[], None]] = {
     "some requests break a prediction": _some_requests_break_a_prediction,
     "answers break their schema": _answers_break_their_schema,
     "unknown fields are taken": _unknown_fields_are_taken,
+    "any key opens the metrics": _any_key_opens_the_metrics,
 }
 """What is wrong → how to make it so."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,6 +18,7 @@ import psycopg
 from jobchurn.postgres.binaries import find_binaries
 from jobchurn.postgres.server import EmbeddedPostgres
 from jobchurn.settings import Settings
+from ports import free_port
 
 TESTS = Path(__file__).parents[1]
 LONGEST_START = 120
@@ -162,9 +162,3 @@ def wait_until(holds, process: subprocess.Popen) -> None:
         assert process.poll() is None, f"it ended with {process.returncode}"
         assert time.monotonic() < end, "it does not come up"
         time.sleep(0.02)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]

@@ -17,13 +17,13 @@ import pytest
 from api_house import open_house
 from faults.crashes import Scene
 from faults.promises import broken_promises, delivery
-from faults.servers import free_port
 from faults.worker import HEARD
 from jobchurn import wiring
 from jobchurn.errors import DataUnusable
 from jobchurn.flow import backup as flow
 from jobchurn.settings import Settings
 from jobchurn.store.backups import Backups
+from ports import free_port
 
 FILES = int(os.environ.get("TORTURE_BACKUP_FILES", "120"))
 BACKUPS = int(os.environ.get("TORTURE_BACKUPS", "12"))

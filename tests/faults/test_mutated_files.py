@@ -18,11 +18,12 @@ import pytest
 
 from api_house import open_house
 from faults.mutator import mutated, sound_file
-from jobchurn import files, quality, report
+from jobchurn import files, report
 from jobchurn.contract import Violation
-from jobchurn.flow import ingest
+from jobchurn.flow import ingest, judging, staged
 from jobchurn.flow.rows import read_rows
 from jobchurn.verdict import Verdict
+from splits import split_of
 
 FILES = int(os.environ.get("TORTURE_FILES", "5000"))
 """How many files the long form damages."""
@@ -31,56 +32,51 @@ _LINE = re.compile(rb"[^\r\n]*+(?:\r\n|\r|\n)|[^\r\n]++\Z")
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-def judged(raw, contract, *, suite):
-    """What the steps of the flow make of a file, up to the verdict; without the suite in a moment.
+PIECE = 4_096
+"""How many bytes are read at once: few, so that what is damaged lies across their ends."""
+
+
+def judged(raw, folder, sheet, contract, *, suite):
+    """The verdict, the split and the reasons; without the suite in a moment.
 
     Then the contract itself says what is bad, as it does for files that are scored.
     """
-    sheet = files.cut(raw, contract)
-    if sheet.refusal is not None:
-        return sheet, Verdict(rows_total=sheet.rows, refusal=sheet.refusal, notes=sheet.notes)
-    if not suite and not sheet.missing:
+    if not suite and sheet.refusal is None and not sheet.missing:
         bad = read_rows(raw, contract).refused
-        return sheet, Verdict(rows_total=sheet.rows, bad=bad, notes=sheet.notes)
-    verdict = quality.judge(
-        sheet.columns,
-        contract,
-        rows=sheet.rows,
-        faults=sheet.faults,
-        missing=sheet.missing,
-        notes=sheet.notes,
-    )
-    return sheet, verdict
+        reasons = [staged.line_of(reason) for found in bad.values() for reason in found]
+        verdict = Verdict(rows_total=sheet.rows, bad=bad, notes=sheet.notes)
+        return verdict, split_of(sheet, bad), reasons
+    with files.reading(raw, contract, PIECE) as reading:
+        verdict = judging.judged(reading, contract, folder)
+        assert reading.sha256 == sheet.sha256
+    reasons = staged.reasons_in(folder).read_bytes().splitlines()
+    split = staged.split_in(folder, sheet.sha256) if verdict.refusal is None else None
+    return verdict, split, reasons
 
 
 def routed(raw, folder, contract, *, suite=True):
-    """Take a file through the steps of the flow; the verdict, and what lies in good and in bad."""
-    sheet, verdict = judged(raw, contract, suite=suite)
+    """Take a file through the steps of the flow: the verdict, what lies in good and in bad, why."""
+    sheet = files.cut(raw, contract)
+    verdict, split, reasons = judged(raw, folder, sheet, contract, suite=suite)
     good, bad = folder / "good", folder / "bad"
     if verdict.refusal is not None:
         files.refuse(raw, sheet.sha256, bad)
     else:
-        rows = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
-        files.route(
-            sheet,
-            rows,
-            good if verdict.rows_valid else None,
-            bad if verdict.rows_invalid else None,
-        )
+        good_path = good if verdict.rows_valid else None
+        assert files.route(raw, split, good_path, bad if verdict.rows_invalid else None)
     found = [path.read_bytes() if path.exists() else None for path in (good, bad)]
     for path in (good, bad):
         path.unlink(missing_ok=True)
-    return sheet, verdict, *found
+    return sheet, verdict, *found, [json.loads(line) for line in reasons]
 
 
 def told(verdict, contract):
-    """What people and the database are told of a verdict: the report and the reasons are made."""
+    """People and the database are told of a verdict: the report is made."""
     assert Verdict.from_json(verdict.to_json()) == verdict
     page = report.render(
         verdict, contract, file="a.csv", sha256="0" * 64, criticality="low", started_at=_NOW
     )
     page.encode()
-    return [json.loads(line) for line in ingest._reason_lines(verdict)]
 
 
 def faults_of(data, sheet, verdict, good, bad, reasons, contract):
@@ -127,13 +123,14 @@ def _guessed(sheet, verdict, reasons, contract):
     """Whether good rows are what the contract admits, and bad ones what it does not."""
     if verdict.missing:
         return
-    if {reason["row"] for reason in reasons} != set(verdict.bad):
+    bad = {reason["row"] for reason in reasons}
+    if len(bad) != verdict.rows_invalid or not bad.issuperset(verdict.bad):
         yield "the bad rows are not those with reasons"
     for row in range(1, sheet.rows + 1):
         if row in sheet.faults:
             continue
         admitted = _admits(sheet.record(row), sheet.header, contract)
-        if admitted is (row in verdict.bad):
+        if admitted is (row in bad):
             yield f"row {row} is {'bad' if admitted else 'good'}: {sheet.record(row)[:200]!r}"
 
 
@@ -175,10 +172,10 @@ def treat(seeds, folder, contract, *, suite_for_each=1):
         data = mutated(seed)
         raw.write_bytes(data)
         try:
-            sheet, verdict, good, bad = routed(
+            sheet, verdict, good, bad, reasons = routed(
                 raw, folder, contract, suite=seed % suite_for_each == 0
             )
-            reasons = told(verdict, contract)
+            told(verdict, contract)
             found = list(faults_of(data, sheet, verdict, good, bad, reasons, contract))
         except Exception as error:  # noqa: BLE001 (whatever it is, it is what is looked for)
             found = [repr(error)]
@@ -222,8 +219,7 @@ def test_a_lost_or_a_doubled_record_would_be_noticed(tmp_path, contract):
     lines = [header, *(rows[0].replace(b"0", b"%d" % n) for n in range(1, 8))]
     data = b"".join(lines)
     raw.write_bytes(data)
-    sheet, verdict, good, bad = routed(raw, tmp_path, contract)
-    reasons = told(verdict, contract)
+    sheet, verdict, good, bad, reasons = routed(raw, tmp_path, contract)
 
     def wrong(good, bad, verdict=verdict):
         return list(faults_of(data, sheet, verdict, good, bad, reasons, contract))

@@ -101,7 +101,7 @@ def test_planted_faults_are_noticed(house, monkeypatch):
     def breaks(*_, **__):
         raise RuntimeError("planted")
 
-    monkeypatch.setattr(predictions, "predict", breaks)
+    monkeypatch.setattr(predictions, "answer_alone", breaks)
     monkeypatch.setattr("jobchurn.api.body._refuse_repeated_names", lambda _: None)
     with serving(house) as client:
         wrong, _ = answers_to(client, {"/predict": [{"records": []}]}, only="/predict")

@@ -92,7 +92,8 @@ def test_a_worker_that_wakes_up_too_late_anywhere_does_no_harm(scene, boundaries
 )
 def test_a_planted_fault_is_noticed(scene, boundaries, plant, near):
     nearest = sorted(naps(boundaries), key=lambda nap: abs(nap.number - near))
-    assert any(broken_by_sleep(scene, nap, plant) for nap in nearest)
+    # More than once: how often a lease is renewed meanwhile moves the boundaries by one or two.
+    assert any(broken_by_sleep(scene, nap, plant) for nap in [*nearest, *nearest[:12], *nearest])
 
 
 def share(scene, files, figures):

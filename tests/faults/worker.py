@@ -17,7 +17,7 @@ from jobchurn.notify import Delivery, Notifier
 from jobchurn.quality import judge
 from jobchurn.settings import Settings
 
-LONGEST_LIFE = 120
+LONGEST_LIFE = 600
 """Seconds; a worker that takes longer hangs, and is ended as one that failed."""
 
 HEARD = "heard"

@@ -2,7 +2,9 @@
 
 The toys are a web server that answers ``/ready``, and a program that leaves grandchildren behind in
 sessions of their own. Behaviour is steered by files in ``$TOYS``: ``broken`` makes the API fail.
-Pauses are short unless ``PATIENT`` is in the environment; ``PLANT`` names a fault of the stack's.
+Pauses are short unless ``PATIENT`` is in the environment, and silence is not borne for long where
+``IMPATIENT`` is; ``PLANT`` names a fault of the stack's, and ``SWEEP`` the script that tidies up:
+without it nobody does.
 """
 
 import json
@@ -10,6 +12,7 @@ import os
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from jobchurn import postgres
@@ -21,10 +24,12 @@ from jobchurn.stack import (
     guard,
     history,
     keeper,
+    plan,
     processes,
     programs,
     services,
     supervision,
+    tidier,
 )
 from jobchurn.stack.programs import Program
 from jobchurn.stack.up import up
@@ -98,10 +103,16 @@ PLANTS = {
 def install_toys():
     services.CHECKOUT = airflow.CHECKOUT = TOYS
     keeper.WATCH_SECONDS = 0.3
+    if "IMPATIENT" in os.environ:
+        keeper.SILENCE_SECONDS = 2.0
     if "PATIENT" not in os.environ:
         supervision.RETRIES = 1
         keeper.REST_SECONDS = 1.0
         history.WINDOW_SECONDS = history.STEADY_SECONDS = 3.0
+    sweep = os.environ.get("SWEEP")
+    if sweep is None:
+        plan.Plan.owners_environment = None
+    keeper.Tidier = partial(tidier.Tidier, command=("sh", "-c", sweep or ""))
     if "PLANT" in os.environ:
         PLANTS[os.environ["PLANT"]]()
     settings = read_settings()

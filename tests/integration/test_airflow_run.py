@@ -12,14 +12,15 @@ import httpx
 import psycopg
 import pytest
 
-from api_process import free_port
 from jobchurn import synth
+from ports import free_port
 from stacks import processes_of
 
 pytestmark = pytest.mark.airflow
 
 SERVICES = ("postgres", "api", "webapp", "airflow")
 UP_SECONDS = 900
+ANSWER_SECONDS = 120
 PREDICTED_SECONDS = 6 * 60
 TASKS = {
     "dag_ingestion": {
@@ -129,10 +130,13 @@ def stack(open_folder):
 
 
 def test_everything_is_up_and_its_address_told(stack):
-    states = json.loads(stack.command("status", "--json").stdout)
-    assert [(one["name"], one["state"]) for one in states] == [
-        (name, "running") for name in SERVICES
-    ]
+    def all_running():
+        # A service that is too busy to answer for a moment is told of as starting.
+        states = json.loads(stack.command("status", "--json").stdout)
+        return all(one["state"] == "running" for one in states) and states
+
+    states = eventually(stack, all_running, ANSWER_SECONDS)
+    assert tuple(one["name"] for one in states) == SERVICES
     for one in states:
         assert one["address"] in stack.up.stdout
 
@@ -199,7 +203,7 @@ def test_every_finished_run_is_recorded_where_monitoring_looks_for_it(stack):
         ).fetchall()
     recorded = {(job, run): outcome for job, run, outcome, _ in rows}
     assert recorded.items() >= finished.items()
-    assert set(TASKS) == {job for job, _ in recorded}
+    assert set(TASKS) <= {job for job, _ in recorded}  # and the tidying of the day
     assert all(in_order for *_, in_order in rows)
 
 

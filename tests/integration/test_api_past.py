@@ -5,14 +5,16 @@ import io
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psycopg
 import pytest
 
 from api_house import RECORD, open_house, serving
-from jobchurn.api import exports
 from jobchurn.api.exports import MOST
 from jobchurn.contract import JOB_CHANGE
+from jobchurn.store import predictions
+from jobchurn.store.exports import copied
 from small_model import random_records
 
 INPUTS = [column.name for column in JOB_CHANGE.inputs]
@@ -121,7 +123,7 @@ def test_a_cursor_that_is_none_is_refused(client, cursor):
 
 
 def test_csv_has_one_header_line_and_every_row(client, monkeypatch):
-    monkeypatch.setattr(exports, "_CSV_ROWS", 7)
+    monkeypatch.setattr(predictions, "copied", partial(copied, block_bytes=700))
     predict(client, random_records(JOB_CHANGE, 30, seed=1))
     answer = client.get("/past-predictions", params={"format": "csv"})
     assert answer.headers["content-type"].startswith("text/csv")
@@ -162,7 +164,7 @@ def test_a_formula_gets_an_apostrophe_in_csv_alone(client, formula):
 
 def test_parquet_holds_every_row_with_its_types(client, monkeypatch, tmp_path):
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr(exports, "_PARQUET_ROWS", 7)
+    monkeypatch.setattr(predictions, "copied", partial(copied, block_bytes=700))
     predict(client, random_records(JOB_CHANGE, 20, seed=1))
     answer = client.get("/past-predictions", params={"format": "parquet"})
     assert answer.status_code == 200
@@ -172,6 +174,11 @@ def test_parquet_holds_every_row_with_its_types(client, monkeypatch, tmp_path):
     for name in INPUTS:
         assert table[name].to_pylist() == [row["features"][name] for row in rows]
     assert str(table.schema.field("created_at").type) == "timestamp[us, tz=UTC]"
+    moments = [moment.isoformat() for moment in table["created_at"].to_pylist()]
+    assert moments == [datetime.fromisoformat(row["created_at"]).isoformat() for row in rows]
+    decided = [row["prediction"] for row in rows]
+    assert table["probability"].to_pylist() == [one["probability"] for one in decided]
+    assert table["prediction"].to_pylist() == [one["prediction"] for one in decided]
 
 
 def test_without_pyarrow_parquet_is_refused_with_a_cure(client, monkeypatch):

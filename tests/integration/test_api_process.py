@@ -267,7 +267,7 @@ def test_clients_that_leave_an_export_leave_no_connection_behind(served, databas
             assert next(export.iter_bytes(1000))
     open_exports = (
         "pg_stat_activity WHERE datname = current_database()"
-        " AND state LIKE 'idle in transaction%' OR (state = 'active' AND query LIKE 'FETCH%')"
+        " AND (state LIKE 'idle in transaction%' OR (state = 'active' AND query LIKE 'COPY%'))"
     )
     assert until(lambda: count_of(database, open_exports) == 0)
     exported = served.http.get(address)

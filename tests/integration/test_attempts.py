@@ -57,7 +57,7 @@ def test_a_file_that_was_tried_as_often_as_it_may_be_is_judged_still(house, raw)
 def test_a_file_that_was_tried_too_often_is_refused_unread(house, raw, monkeypatch):
     content = raw.read_bytes()
     claim = tried(house, ATTEMPTS + 1)
-    monkeypatch.delattr(files, "cut")
+    monkeypatch.delattr(files, "reading")
     run = ingest.ingest(house, claim)
     assert (run.rows_total, run.criticality, run.good) == (0, "high", None)
     assert (house.folders.bad_data / "a.csv").read_bytes() == content
@@ -107,7 +107,7 @@ def test_trouble_that_is_not_the_file_s_begins_the_count_anew(house, raw, monkey
         raise trouble
 
     with monkeypatch.context() as patched:
-        patched.setattr(ingest.files, "cut", fail)
+        patched.setattr(ingest.files, "reading", fail)
         with pytest.raises(type(trouble)):
             ingest.ingest(house, claim)
     claim = house.store.arrivals.take_up("worker 3", 60, dead)
@@ -121,7 +121,7 @@ def test_an_error_of_ours_is_held_against_the_file(house, raw, monkeypatch):
     def fail(*_):
         raise AssertionError("nobody has foreseen this")
 
-    monkeypatch.setattr(ingest.files, "cut", fail)
+    monkeypatch.setattr(ingest.files, "reading", fail)
     with pytest.raises(AssertionError):
         ingest.ingest(house, claim)
     assert house.store.arrivals.take_up("worker 2", 60, dead).attempts == 2

@@ -129,7 +129,7 @@ def store(addresses, contract):
 
 def test_grafana_reads_what_the_application_makes_and_changes_nothing(addresses, store):
     assert store.missing() == []
-    run(addresses["grafana"], "SELECT * FROM predictions")
+    run(addresses["grafana"], "SELECT created_at, probability FROM predictions")
     for statement in (
         "INSERT INTO predictions (position) VALUES (1)",
         "DELETE FROM predictions",

@@ -42,10 +42,18 @@ def test_each_service_that_asks_the_api_has_a_key_for_what_it_asks(root, store):
     known = alive(store)
     assert {name: key.scopes for name, key in known.items()} == {
         "service:webapp": {Scope.PREDICT, Scope.READ},
-        "service:ingestion": {Scope.PREDICT},
+        "service:ingestion": {Scope.SCHEDULED},
     }
     for reader in ("webapp", "ingestion"):
         assert is_genuine(key_of(root, reader), known[f"service:{reader}"])
+
+
+def test_a_key_of_an_older_version_is_for_what_its_service_asks_now(root, store):
+    store.api_keys.replace(key_of(root, "ingestion"), "service:ingestion", {Scope.PREDICT})
+    register_keys.register(store.api_keys, root / "owner")
+    known = alive(store)["service:ingestion"]
+    assert is_genuine(key_of(root, "ingestion"), known)
+    assert known.scopes == {Scope.SCHEDULED}
 
 
 def test_a_revoked_key_stays_so_and_is_told_until_another_is_made(root, store, capsys):

@@ -13,10 +13,11 @@ import pytest
 
 from airflow_house import DRIVER, environment_of
 from api_house import open_house
-from api_process import Served, free_port
+from api_process import Served
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.flow import ingest
 from jobchurn.flow.predict import predict
+from ports import free_port
 from small_model import random_records
 from watched_house import WINDOW, fresh, watched_house
 from webhook import listener

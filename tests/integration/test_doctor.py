@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from conftest import free_port
 from jobchurn.settings import Settings
 from jobchurn.stack.doctor import Level, doctor
+from ports import free_port
 from small_model import small_model
 from watched_house import watched_house
 

@@ -113,6 +113,8 @@ BOUNDARIES = [
     "arrivals.claim",
     "files.move",
     "files.write_atomically",
+    "files.written_atomically",
+    "files.copy",
     "runs.save_statistics",
     "runs.reserve_name",
     "files.route",
@@ -179,6 +181,33 @@ def test_what_is_written_to_a_file_once_it_is_claimed_is_judged_too(house):
             ingest.split_and_save(house, claim)
     [run] = ingest.ingest_all(house, trigger="cli")
     assert (run.file, run.rows_valid, run.rows_invalid) == ("a.csv", 2, 1)
+
+
+@pytest.mark.parametrize("is_disguised", [False, True])
+def test_a_file_rewritten_between_its_hash_and_its_move_is_a_new_arrival(
+    house, monkeypatch, is_disguised
+):
+    lines = good_lines(2)
+    path = write_raw(house, "a.csv", lines)
+    before, move = path.stat(), files.move
+
+    def rewriting_move(source, destination):
+        monkeypatch.setattr(files, "move", move)
+        content = path.read_bytes()
+        path.write_bytes(content.replace(lines[1].encode(), b"x" * len(lines[1].encode())))
+        if is_disguised:  # of the size and the time that it had
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+        move(source, destination)
+
+    monkeypatch.setattr(files, "move", rewriting_move)
+    claim = ingest.read_data(house, trigger="cli")
+    if is_disguised:
+        with pytest.raises(LeaseLost, match="waits as a new arrival"):
+            ingest.validate_data(house, claim)
+    else:
+        assert claim is None
+    [run] = ingest.ingest_all(house, trigger="cli")
+    assert (run.file, run.rows_valid, run.rows_invalid) == ("a.csv", 1, 1)
 
 
 def test_what_is_written_to_a_file_once_its_rows_are_routed_is_not_removed(house):

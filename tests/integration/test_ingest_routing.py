@@ -134,10 +134,10 @@ def test_a_file_that_nobody_may_read_keeps_no_other_waiting(house, monkeypatch, 
         write_raw(house, f"{n}.csv", good_lines(3, seed=2 + n))
     read = files.sha256_of
 
-    def refused(path):  # root may read whatever its mode is
+    def refused(path, **how):  # root may read whatever its mode is
         if path.name == "closed.csv":
             raise PermissionError(errno.EACCES, "Permission denied", str(path))
-        return read(path)
+        return read(path, **how)
 
     monkeypatch.setattr(files, "sha256_of", refused)
     assert len(list(ingest.ingest_all(house, trigger="cli"))) == 3

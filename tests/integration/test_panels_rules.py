@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 
 from jobchurn.contract import JOB_CHANGE
@@ -325,3 +326,31 @@ def test_a_file_that_came_before_is_never_late(store, past):
     past.predicted(first, 59)
     past.run(30, duplicate_of=first)
     assert not fires(store, RULES["late-predictions"])
+
+
+def tidied(store, minutes, outcome):
+    moment = datetime.now(UTC) - timedelta(minutes=minutes)
+    store.job_runs.save("tidy", moment.isoformat(), outcome, moment, moment, moment)
+
+
+def test_upkeep_fires_while_the_last_time_failed(store):
+    rule = RULES["upkeep"]
+    assert value_of(store, rule) == 0
+    tidied(store, 60, "failed")
+    assert fires(store, rule)
+    assert lines_of(store, rule)[0].startswith("It failed at ")
+    tidied(store, 30, "quiet")
+    assert not fires(store, rule)
+    assert lines_of(store, rule) == []
+
+
+def test_upkeep_fires_before_the_partitions_end(store, database):
+    rule = RULES["upkeep"]
+    with psycopg.connect(database) as connection:
+        connection.execute("SET TimeZone TO UTC")
+        end = connection.execute("SELECT date_trunc('month', now()) + interval '3 months'")
+        [end] = end.fetchone()
+    assert not fires(store, rule, at=end - timedelta(days=7, hours=1))
+    assert fires(store, rule, at=end - timedelta(days=6, hours=23))
+    [line] = lines_of(store, rule, at=end)
+    assert line == f"The partitions end at {end:%Y-%m-%d}"

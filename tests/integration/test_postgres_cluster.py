@@ -13,10 +13,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from conftest import free_port, settings_at
+from conftest import settings_at
 from jobchurn.errors import PostgresMismatch, StackFailed
 from jobchurn.postgres import serving
 from jobchurn.settings import Settings
+from ports import free_port
 from postgres_work import (
     USER,
     answers,

@@ -6,16 +6,18 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from conftest import free_port, settings_at
+from conftest import settings_at
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DatabaseUnreachable
-from jobchurn.postgres import EmbeddedPostgres, serving
+from jobchurn.postgres import EmbeddedPostgres, postmaster, serving
 from jobchurn.postgres.postmaster import Postmaster
 from jobchurn.store import Store
+from ports import free_port
 from postgres_work import (
     answers,
     count_of,
@@ -158,6 +160,18 @@ def test_the_number_of_a_dead_server_may_be_another_process_s_by_now(home):
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def test_another_user_s_process_is_a_server_where_the_cluster_is_theirs(tmp_path, monkeypatch):
+    def refused(*_):
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "samefile", refused)
+    not_ours = tmp_path if os.getuid() == 0 else Path("/")
+    assert postmaster._works_in(os.getpid(), tmp_path)
+    if os.getuid() == 0:
+        os.chown(tmp_path, 65534, -1)
+    assert not postmaster._works_in(os.getpid(), not_ours)
 
 
 @contextmanager

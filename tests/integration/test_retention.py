@@ -11,7 +11,8 @@ import pytest
 from api_house import open_house
 from jobchurn.access import Key, Scope
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.flow import ingest, retention, score
+from jobchurn.errors import DatabaseLocked
+from jobchurn.flow import ingest, retention, score, upkeep
 from jobchurn.store import Store
 from small_model import random_records
 from store_work import batch_of
@@ -131,6 +132,66 @@ def test_predictions_go_after_their_days_with_their_requests(house, monkeypatch)
     assert retention.tidy(tidying, LATER).predictions == 5
     assert house.store.panels.read("SELECT count(*) FROM requests").rows == [(0,)]
     assert retention.tidy(tidying, LATER).predictions == 0
+
+
+def moved(database, ids, moment):
+    with psycopg.connect(database) as connection:
+        wanted = "UPDATE predictions SET created_at = %s WHERE id = ANY(%s)"
+        connection.execute(wanted, [moment, ids])
+
+
+def test_the_edge_of_a_month_goes_row_by_row_and_the_months_before_it_as_a_whole(
+    house, database, monkeypatch
+):
+    monkeypatch.setattr("jobchurn.store.retention._PIECE", 2)
+    house.store.partitions.make(datetime(2031, 1, 5, tzinfo=UTC))
+    now = datetime(2031, 3, 20, tzinfo=UTC)
+    for day, count in [((1, 9), 3), ((3, 9), 5), ((3, 10), 1), ((3, 16), 2)]:
+        stored = house.store.predictions.write(batch_of([{"enrollee_id": 1}] * count))
+        moved(database, stored.ids, datetime(2031, *day, tzinfo=UTC))
+    tidied = retention.tidy(with_settings(house, prediction_days=5), now)
+    assert tidied.predictions == 9
+    left = "SELECT tableoid::regclass::text, count(*) FROM predictions GROUP BY 1"
+    with psycopg.connect(database) as connection:
+        assert connection.execute(left).fetchall() == [("predictions_2031_03", 2)]
+
+
+def test_requests_go_by_their_number_as_far_as_they_are_old(house, database, monkeypatch):
+    monkeypatch.setattr("jobchurn.store.retention._PIECE", 2)
+    for key in "abcdefg":
+        house.store.predictions.write(batch_of([{"enrollee_id": 1}], key=key))
+    with psycopg.connect(database) as connection:
+        connection.execute(
+            "UPDATE requests SET created_at = created_at - interval '1 year' WHERE key <= 'e'"
+        )
+    house.store.retention.forget_predictions(datetime.now(UTC) - timedelta(days=1))
+    assert house.store.panels.read("SELECT key FROM requests ORDER BY key").rows == [
+        ("f",),
+        ("g",),
+    ]
+
+
+def test_upkeep_makes_partitions_and_is_kept_among_the_jobs(house, database):
+    present = f"predictions_{datetime.now(UTC):%Y_%m}"
+    with psycopg.connect(database) as connection:
+        connection.execute(f"DROP TABLE {present}")
+    assert house.store.partitions.absent() == [present]
+    assert house.store.job_runs.last(upkeep.JOB) is None
+    assert upkeep.keep_up(house).partitions == 1
+    assert house.store.partitions.absent() == []
+    assert house.store.job_runs.last(upkeep.JOB)[0] == "success"
+    assert not upkeep.keep_up(house).anything
+    assert house.store.job_runs.last(upkeep.JOB)[0] == "quiet"
+
+
+def test_upkeep_that_fails_is_kept_among_the_jobs_and_fails(house, monkeypatch):
+    def refuse(*_, **__):
+        raise DatabaseLocked("Somebody reads.")
+
+    monkeypatch.setattr(house.store.partitions, "make", refuse)
+    with pytest.raises(DatabaseLocked):
+        upkeep.keep_up(house)
+    assert house.store.job_runs.last(upkeep.JOB)[0] == "failed"
 
 
 def test_what_is_not_predicted_again_are_files_whose_predictions_went(house):

@@ -168,7 +168,7 @@ def test_an_api_that_says_when_to_come_back_is_asked_then(scripted, monkeypatch,
 def test_where_keys_are_asked_for_the_jobs_send_theirs(house, database, monkeypatch):
     ingested(house, "a.csv", good_lines(3))
     key = Key.make()
-    house.store.api_keys.add(key, "nightly", {Scope.PREDICT})
+    house.store.api_keys.add(key, "nightly", {Scope.SCHEDULED})
     monkeypatch.setenv("API_KEYS", "always")
     served = Served(database, house.folders.root)
     try:

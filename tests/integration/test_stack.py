@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from stacks import Stack, ended, eventually, until_said
+from stacks import ELSEWHERE, Stack, ended, eventually, until_said
 
 
 @pytest.fixture
@@ -131,6 +131,25 @@ def test_a_killed_supervisor_is_started_again_with_all_services(stack):
     assert not stack.processes()
 
 
+def test_whoever_tidies_up_goes_on_when_supervisord_is_killed(stacks, tmp_path):
+    begun, done = tmp_path / "begun", tmp_path / "done"
+    stack = stacks(SWEEP=f"touch {begun}; sleep 10; touch {done}")
+    stack.up("--only=api")
+    eventually(begun.exists)
+    os.kill(stack.supervisord(), signal.SIGKILL)
+    eventually(done.exists)
+    eventually(lambda: stack.are_up(["api"]))
+
+
+def test_a_supervisord_that_says_nothing_any_more_is_replaced(stacks):
+    stack = stacks(IMPATIENT="yes")
+    stack.up("--only=api")
+    former = stack.supervisord()
+    os.kill(former, signal.SIGSTOP)
+    eventually(lambda: former not in stack.processes())
+    eventually(lambda: stack.are_up(["api"]))
+
+
 def test_a_killed_service_is_restarted_and_its_grandchildren_are_not_left(stack):
     stack.up()
     eventually(lambda: len(stack.grandchildren()) == 3)
@@ -153,6 +172,19 @@ def test_a_service_that_fails_later_is_reported_and_tried_again(stack):
     until_said(process, f"api was restarted (pid {stack.pid('api')})", heard)
     process.send_signal(signal.SIGTERM)
     assert ended(process)[0] == 0
+
+
+def test_the_owner_tidies_up_once_everything_runs_and_a_failure_is_said(stacks):
+    stack = stacks(
+        SWEEP='echo "at $DATABASE_URL, link $LINK_SECRET."; exit 3', LINK_SECRET="l" * 40
+    )
+    process = stack.up("--only=api")
+    heard = until_said(process, "the database is not tidied up: `jobchurn tidy` ended with 3")
+    assert f"  at {ELSEWHERE}, link ." in until_said(process, "link .", heard)
+    assert stack.log("tidy").count("\n") == 1
+    process.send_signal(signal.SIGTERM)
+    assert ended(process)[0] == 0
+    assert not stack.processes()
 
 
 def test_a_service_that_never_comes_up_ends_the_start_with_its_last_words(stack):

@@ -143,25 +143,8 @@ def test_a_page_of_one_source_holds_that_source_alone(store):
     assert store.predictions.count(source="webapp") == 3
 
 
-def test_a_stream_holds_what_was_there_when_it_began(store):
-    ids = store.predictions.write(batch_of([record_of()] * 25)).ids
-    rows = store.predictions.stream(chunk=4)
-    found = [next(rows).id]
-    store.predictions.write(batch_of([record_of()] * 5))
-    found += [row.id for row in rows]
-    assert found == ids[::-1]
-
-
-def test_a_stream_that_is_left_gives_its_connection_back(store):
-    store.predictions.write(batch_of([record_of()] * 20))
-    for _ in range(40):  # more than there are connections
-        rows = store.predictions.stream(chunk=5)
-        next(rows)
-        rows.close()
-
-
 def test_a_page_spares_the_partitions_that_it_need_not_read(store, connection, database):
-    store.make_partitions(datetime(2031, 1, 1, tzinfo=UTC))
+    store.partitions.make(datetime(2031, 1, 1, tzinfo=UTC))
     asked = []
 
     def remember(_connection, _cursor, statement, parameters, _context, _many):

@@ -124,10 +124,18 @@ def member(connection, user):
     ).fetchone()[0]
 
 
-def test_the_reader_reads_every_table_but_the_keys_in_its_own_session(log_in):
+def test_the_reader_reads_every_table_but_keys_and_ids_in_its_own_session(log_in):
     session = log_in()
-    for name in tables_of(JOB_CHANGE).metadata.tables.keys() - {"api_keys"}:
-        session.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(name)))
+    unseen = {"predictions": {JOB_CHANGE.id.name}, "requests": {"refused"}}
+    for name, table in tables_of(JOB_CHANGE).metadata.tables.items():
+        if name == "api_keys":
+            continue
+        columns = {column.name for column in table.columns} - unseen.get(name, set())
+        session.execute(
+            sql.SQL("SELECT {} FROM {}").format(
+                sql.SQL(", ").join(map(sql.Identifier, sorted(columns))), sql.Identifier(name)
+            )
+        )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,9 @@ import sqlalchemy as sa
 
 from jobchurn.contract import JOB_CHANGE, Contract
 from jobchurn.errors import ContractUnusable
+from jobchurn.roles import READER
 from jobchurn.store import Batch, Store
+from jobchurn.store.columns import ID_MARK
 from jobchurn.store.engine import engine_of
 from toy import TOY
 
@@ -108,6 +110,33 @@ def test_a_description_alone_changes_no_constraint(database, connection):
     described = sa.inspect(connection).get_columns("predictions")
     [comment] = [c["comment"] for c in described if c["name"] == "maker"]
     assert comment.startswith("The manufacturer. Allowed: O'Neill & Söhne, ")
+
+
+def test_an_id_is_marked_whichever_contract_looks(database, connection):
+    adopted(database, TOY).close()
+    described = sa.inspect(connection).get_columns("predictions")
+    marked = [c["name"] for c in described if (c["comment"] or "").endswith(ID_MARK)]
+    assert marked == [JOB_CHANGE.id.name]
+    named = "SELECT has_column_privilege(:role, 'predictions', :name, 'SELECT')"
+    asked = {"role": READER, "name": JOB_CHANGE.id.name}
+    assert connection.scalar(sa.text(named), asked) is False
+    assert connection.scalar(sa.text(named), asked | {"name": TOY.columns[0].name}) is True
+
+
+def test_a_mark_that_came_later_leaves_the_checks_as_they_are(database, connection):
+    before = checks(connection, JOB_CHANGE.id.name)
+    name = JOB_CHANGE.id.name
+    comment = next(
+        c["comment"] for c in sa.inspect(connection).get_columns("predictions") if c["name"] == name
+    )
+    former = comment.removesuffix(ID_MARK) + "]"
+    connection.execute(sa.text(f"COMMENT ON COLUMN predictions.{name} IS '{former}'"))
+    oid = "SELECT oid FROM pg_constraint WHERE conrelid = 'predictions'::regclass ORDER BY 1"
+    constraints = connection.scalars(sa.text(oid)).all()
+    connection.commit()
+    adopted(database, JOB_CHANGE).close()
+    assert connection.scalars(sa.text(oid)).all() == constraints
+    assert checks(connection, name) == before
 
 
 def test_no_column_is_ever_dropped(database, connection):

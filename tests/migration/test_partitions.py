@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 import sqlalchemy as sa
 
+from jobchurn.errors import DatabaseLocked
+from jobchurn.store import partitions
 from jobchurn.store.engine import engine_of
 from jobchurn.store.partitions import make_partitions
 
@@ -40,11 +42,11 @@ def test_migration_makes_this_month_and_two_more(store, connection):
         sa.text("SELECT count(*) FROM pg_inherits WHERE inhparent = 'predictions'::regclass")
     ).one()
     assert months == 4  # three months, and what falls into none
-    assert store.make_partitions() == []
+    assert store.partitions.make() == []
 
 
 def test_a_year_s_end_is_crossed(store):
-    assert store.make_partitions(datetime(2031, 11, 30, 23, tzinfo=UTC)) == [
+    assert store.partitions.make(datetime(2031, 11, 30, 23, tzinfo=UTC)) == [
         "predictions_2031_11",
         "predictions_2031_12",
         "predictions_2032_01",
@@ -53,12 +55,12 @@ def test_a_year_s_end_is_crossed(store):
 
 def test_months_are_those_of_utc(store):
     ahead = timezone(timedelta(hours=14))
-    made = store.make_partitions(datetime(2031, 12, 1, 13, tzinfo=ahead))
+    made = store.partitions.make(datetime(2031, 12, 1, 13, tzinfo=ahead))
     assert made[0] == "predictions_2031_11"
 
 
 def test_a_row_lies_in_its_month(store, connection):
-    store.make_partitions(datetime(2031, 12, 5, tzinfo=UTC))
+    store.partitions.make(datetime(2031, 12, 5, tzinfo=UTC))
     stored_at(
         connection,
         datetime(2031, 11, 30, 23, 59, 59, 999999, tzinfo=UTC),
@@ -86,3 +88,56 @@ def test_rows_that_came_before_their_partition_are_moved_into_it(connection):
     assert connection.execute(rows).all() == as_stored
     stored_at(connection, inside)  # numbers go on rising
     assert connection.scalar(sa.text("SELECT count(DISTINCT id) FROM predictions")) == 3
+
+
+def names_of(connection):
+    return [one.name for one in partitions.partitions_of(connection)]
+
+
+def test_months_that_lack_are_named_and_no_others(store, connection):
+    assert store.partitions.absent() == []
+    then = datetime(2031, 12, 5, tzinfo=UTC)
+    assert store.partitions.absent(then) == ["predictions_2031_12", "predictions_2032_01"]
+    store.partitions.make(then - timedelta(days=31))
+    assert store.partitions.absent(then) == []
+
+
+def test_months_that_are_wholly_past_go_with_their_rows(store, connection):
+    store.partitions.make(datetime(2031, 1, 5, tzinfo=UTC))
+    stored_at(connection, *(datetime(2031, month, 9, tzinfo=UTC) for month in (1, 1, 2, 3)))
+    connection.commit()
+    before = names_of(connection)
+    connection.commit()
+    assert store.partitions.drop(datetime(2031, 3, 1, tzinfo=UTC)) == 3
+    assert set(before) - set(names_of(connection)) >= {"predictions_2031_01", "predictions_2031_02"}
+    assert partition_of_each(connection) == ["predictions_2031_03"]
+    connection.commit()
+    assert store.partitions.drop(datetime(2031, 3, 31, tzinfo=UTC)) == 0
+
+
+def test_whoever_reads_is_waited_for_and_nothing_is_dropped_from_under_them(
+    store, connection, monkeypatch
+):
+    store.partitions.make(datetime(2031, 1, 5, tzinfo=UTC))
+    stored_at(connection, datetime(2031, 1, 9, tzinfo=UTC))
+    connection.commit()
+    connection.scalar(sa.text("SELECT count(*) FROM predictions"))  # and reads on
+    monkeypatch.setattr(partitions, "_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(partitions, "_TRIES", 2)
+    monkeypatch.setattr(partitions, "MOMENT_SECONDS", 0.05)
+    with pytest.raises(DatabaseLocked):
+        store.partitions.drop(datetime(2031, 2, 1, tzinfo=UTC))
+    with pytest.raises(DatabaseLocked):
+        store.partitions.make(datetime(2033, 1, 5, tzinfo=UTC))
+    assert partition_of_each(connection) == ["predictions_2031_01"]
+    connection.commit()
+    assert store.partitions.drop(datetime(2031, 2, 1, tzinfo=UTC)) == 1
+
+
+def test_a_lock_is_asked_for_again_once_others_have_passed(store, connection, monkeypatch):
+    store.partitions.make(datetime(2031, 1, 5, tzinfo=UTC))
+    connection.scalar(sa.text("SELECT count(*) FROM predictions"))
+    monkeypatch.setattr(partitions, "MOMENT_SECONDS", 0.05)
+    monkeypatch.setattr(partitions.time, "sleep", lambda _: connection.commit())
+    assert store.partitions.drop(datetime(2031, 2, 1, tzinfo=UTC)) == 0
+    assert "predictions_2031_01" not in names_of(connection)

@@ -49,7 +49,7 @@ def pytest_configure(config):
                     if hasattr(getattr(owner, noun), verb):
                         setattr(getattr(store, noun), verb, getattr(getattr(owner, noun), verb))
         store.migrate = lambda passwords=None: owner.migrate({role: PASSWORD} | (passwords or {}))
-        store.make_partitions = owner.make_partitions
+        store.partitions = owner.partitions
         close = store.close
         store.close = lambda: (close(), owner.close())
         return store

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api_house import RECORD, open_house, serving
 from jobchurn.access import Key, Scope
@@ -15,31 +16,11 @@ from jobchurn.api import create_app
 from jobchurn.api.permits import for_everybody, needs, permit_of
 from jobchurn.api.serve import _warn_of_plain_text
 from jobchurn.settings import Settings
-from locked_house import clients, key_for, locked_house, sent
+from locked_house import ENDPOINTS, OPEN, clients, key_for, locked_house, sent
 
-OPEN = {"/health", "/ready"}
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "BREW"]
 REPORT = "/reports/r1.html"
 
-# Every endpoint as a client asks it, and the scopes that it is for. What an endpoint is for is
-# written down here once more, on purpose: a slip beside the endpoint is found.
-ENDPOINTS = {
-    ("POST", "/predict"): {Scope.PREDICT},
-    ("POST", "/explain"): {Scope.PREDICT},
-    ("GET", "/model"): {Scope.PREDICT, Scope.READ},
-    ("GET", "/"): {Scope.READ},
-    ("GET", "/openapi.json"): {Scope.READ},
-    ("GET", "/past-predictions"): {Scope.READ},
-    ("GET", "/ingestion-runs"): {Scope.READ},
-    ("GET", "/panels"): {Scope.READ},
-    ("GET", "/panels/{dashboard}"): {Scope.READ},
-    ("GET", "/reports/{report_name}"): {Scope.READ},
-    ("GET", "/runbook/{rule}"): {Scope.READ},
-    ("POST", "/links"): {Scope.READ},
-    ("GET", "/metrics"): {Scope.ADMIN},
-    ("GET", "/keys"): {Scope.ADMIN},
-    ("DELETE", "/keys/{id}"): {Scope.ADMIN},
-}
 FILLED = {
     "/panels/{dashboard}": "/panels/service",
     "/reports/{report_name}": REPORT,
@@ -64,8 +45,11 @@ def routes(app):
     return [route for route in app.routes if isinstance(route, Route)]
 
 
-def ask(client, method, path, **how):
-    return client.request(method, FILLED.get(path, path), json=BODIES.get(path), **how)
+def ask(client, method, path, scope=None, **how):
+    body = BODIES.get(path)
+    if scope is Scope.SCHEDULED and path == "/predict":
+        body = body | {"source": "scheduled"}  # what that scope is for; see test_lineage.py
+    return client.request(method, FILLED.get(path, path), json=body, **how)
 
 
 # What is open, and what is not
@@ -165,7 +149,7 @@ def test_a_scope_reaches_its_endpoints_and_no_others(house, store, scope):
     key = key_for(store, scope)
     with clients(house) as client:
         for (method, path), scopes in ENDPOINTS.items():
-            answer = ask(client(), method, path, headers=sent(key))
+            answer = ask(client(), method, path, scope, headers=sent(key))
             if scope in scopes:
                 assert answer.status_code in (200, 404), (method, path, answer.text)
                 assert answer.status_code == 200 or path == "/keys/{id}"
@@ -317,6 +301,17 @@ def test_keys_are_listed_and_revoked_with_a_key_alone_also_on_loopback(store, tm
         assert revoked["id"] == other.id
         assert revoked["revoked_at"] is not None
     assert [known.id for known in store.api_keys.alive()] == [admin.id]
+
+
+@pytest.mark.parametrize("name", ["X-Forwarded-For", "X-Real-IP", "Forwarded"])
+def test_whoever_says_that_he_is_of_this_machine_needs_a_key_all_the_same(house, name):
+    # Believed by everybody, which is the worst that could be configured.
+    app = ProxyHeadersMiddleware(create_app(house), trusted_hosts="*")
+    said = "for=127.0.0.1" if name == "Forwarded" else "127.0.0.1"
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        for _, path in ENDPOINTS:
+            answer = client.get(FILLED.get(path, path), headers={name: said})
+            assert answer.status_code == 401
 
 
 # Links

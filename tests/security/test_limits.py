@@ -17,6 +17,8 @@ import pytest
 
 from api_house import RECORD, open_house
 from api_process import Served
+from bulk_bodies import as_arrow, as_csv, as_ndjson
+from jobchurn.api.bulk.forms import ARROW, CSV, NDJSON
 from jobchurn.contract import JOB_CHANGE
 from small_model import random_records
 
@@ -135,6 +137,49 @@ def test_bodies_of_very_many_values_are_refused(served):
     answers = several(bomb, 8)
     assert {answer.status_code for answer in answers if answer} <= {413, 503}
     assert any(answer and answer.status_code == 413 for answer in answers)
+
+
+HEAD = ",".join(column.name for column in JOB_CHANGE.inputs).encode()
+
+
+@pytest.mark.parametrize(
+    ("form", "head", "filler"),
+    [
+        (NDJSON, b"", b"{}\n"),
+        (NDJSON, b"", b"\n"),
+        (NDJSON, b"", b"[[],[],[]]\n"),
+        (CSV, HEAD + b"\n", b",\n"),
+        (CSV, HEAD + b"\n", b"\n"),
+        (CSV, HEAD + b"\n", b"\r"),
+        (CSV, HEAD + b"\n", b","),
+        (CSV, HEAD + b"\n", b'"'),
+        (CSV, b"", b","),
+        (ARROW, b"", b"\xff\xff\xff\xff\x00\x00\x00\x00"),
+        (ARROW, b"", b"\xff\xff\xff\xff\xff\xff\xff\x7f"),
+    ],
+)
+def test_bodies_of_other_forms_that_hold_very_much_are_refused(served, form, head, filler):
+    body = head + filler * ((LARGEST - len(head)) // len(filler))
+    answers = several(lambda _: post(served, body, **{"Content-Type": form}), 3)
+    assert {answer.status_code for answer in answers if answer} <= {413, 422, 503}
+    assert any(answer and answer.status_code in (413, 422) for answer in answers)
+    assert all(len(answer.content) < 100_000 for answer in answers if answer)
+
+
+def test_the_largest_tables_that_are_allowed_are_worked_on_in_turn(served):
+    records = random_records(JOB_CHANGE, 1_000) * 100
+    bodies = {
+        CSV: as_csv(records),
+        ARROW: as_arrow(records, rows=1_000),
+        NDJSON: as_ndjson(records[: len(records) // 2]),
+    }
+    assert all(len(body) < LARGEST for body in bodies.values())
+    forms = [*bodies, *bodies]
+    found = several(
+        lambda n: post(served, bodies[forms[n]], **{"Content-Type": forms[n]}).status_code, 6
+    )
+    assert set(found) <= {200, 503}
+    assert 200 in found
 
 
 def test_the_largest_requests_that_are_allowed_are_worked_on_in_turn(served):

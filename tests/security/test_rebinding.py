@@ -1,11 +1,19 @@
 """DNS rebinding: a page elsewhere that has a browser here ask the API by a name of its own."""
 
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import httpx
 import pytest
 
 from api_house import open_house, serving
+from faults.servers import free_port
 from jobchurn.access import Scope
 from locked_house import key_for, sent
 
+ROOT = Path(__file__).parents[2]
 OURS = ["127.0.0.1", "127.0.0.1:8000", "localhost", "LOCALHOST:8000", "[::1]:8000", "jobs.example"]
 OTHERS = [
     "rebind.example",
@@ -56,3 +64,56 @@ def test_the_second_of_two_names_is_looked_at_too(house):
     with serving(house) as client:
         both = [("Host", "127.0.0.1"), ("Host", "rebind.example")]
         assert client.get("/model", headers=both).status_code == 403
+
+
+@pytest.fixture(scope="module")
+def webapp():
+    """The port of a web app that serves, as the stack starts it."""
+    port = free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "webapp" / "Home.py")]
+    process = subprocess.Popen(
+        [*command, "--server.address", "127.0.0.1", "--server.port", str(port)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    address = f"http://127.0.0.1:{port}/_stcore/health"
+    while True:
+        assert process.poll() is None
+        try:
+            if httpx.get(address, timeout=60).is_success:
+                break
+        except httpx.TransportError:
+            time.sleep(0.05)
+    yield port
+    process.terminate()
+    process.wait()
+
+
+def opened(port, host):
+    """What a page of that host hears when it wants to use the web app."""
+    return httpx.get(
+        f"http://127.0.0.1:{port}/_stcore/stream",
+        headers={
+            "Host": f"{host}:{port}",
+            "Origin": f"http://{host}:{port}",
+            "Connection": "Upgrade",
+            "Upgrade": "websocket",
+            "Sec-WebSocket-Version": "13",
+            "Sec-WebSocket-Key": "AAAAAAAAAAAAAAAAAAAAAA==",
+        },
+        timeout=60,
+    ).status_code
+
+
+@pytest.mark.parametrize(
+    ("host", "status"),
+    [
+        ("127.0.0.1", 101),
+        ("localhost", 101),
+        ("[::1]", 101),
+        ("rebind.example", 403),
+        ("127.0.0.1.rebind.example", 403),
+    ],
+)
+def test_the_web_app_is_used_by_a_name_of_this_machine_alone(webapp, host, status):
+    assert opened(webapp, host) == status

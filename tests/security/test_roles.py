@@ -18,7 +18,7 @@ from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DatabaseOutdated
 from jobchurn.flow import ingest, score, watch
 from jobchurn.postgres import EmbeddedPostgres, find_binaries, serving
-from jobchurn.roles import API, INGESTION, PUBLIC, READER, RIGHTS, ROLES, rights_of
+from jobchurn.roles import API, BUT_IDS, INGESTION, PUBLIC, READER, RIGHTS, ROLES, rights_of
 from jobchurn.settings import Settings
 from jobchurn.store import Store
 from jobchurn.store.tables import tables_of
@@ -93,7 +93,16 @@ def migrated(server):
 
 
 def written(role):
-    return {(name, right) for name, rights in rights_of(role).items() for right in rights}
+    """(relation, right) of all that is written down, column by column where ids are left out."""
+    found = {(name, right) for name, rights in rights_of(role).items() for right in rights}
+    whole = {(name, right) for name, right in found if right == BUT_IDS}
+    tables = tables_of(JOB_CHANGE).metadata.tables
+    return (found - whole) | {
+        (name, f"SELECT ({column.name})")
+        for name, _ in whole
+        for column in tables[name].columns
+        if column.name != JOB_CHANGE.id.name
+    }
 
 
 def test_every_table_has_its_rights_written_down(owner):
@@ -240,6 +249,23 @@ def test_who_becomes_the_reader_loses_its_own_rights_and_gains_none_before(serve
     assert not does(session, {API: "SELECT * FROM alerts", INGESTION: "TABLE api_keys"}[role])
 
 
+def test_whoever_looks_learns_nobodys_id(server, owner):
+    session = server.session(READER)
+    assert does(session, "SELECT count(*), max(created_at), avg(probability) FROM predictions")
+    for query in (
+        f"SELECT {JOB_CHANGE.id.name} FROM predictions",
+        "SELECT * FROM predictions",
+        "SELECT predictions FROM predictions",
+        f"SELECT count(*) FROM predictions WHERE {JOB_CHANGE.id.name} = 1",
+        f"SELECT count(*) FROM predictions_default WHERE {JOB_CHANGE.id.name} = 1",
+        "SELECT refused FROM requests",
+    ):
+        assert not does(session, query), query
+    seen = "SELECT count(*) FROM pg_stats WHERE tablename LIKE 'predictions%%' AND attname = %s"
+    owner.execute("ANALYZE predictions")
+    assert session.execute(seen, [JOB_CHANGE.id.name]).fetchone() == (0,)
+
+
 @pytest.mark.parametrize("role", NAMES)
 def test_no_role_passes_its_rights_on(server, owner, role):
     session = server.session(role)
@@ -285,6 +311,7 @@ PLANTED = {
     "all sequences": f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {INGESTION}",
     "a partition": f"GRANT SELECT, DELETE ON predictions_default TO {API}",
     "a column": f"GRANT UPDATE (secret_sha256) ON api_keys TO {API}",
+    "ids": f"GRANT SELECT ({JOB_CHANGE.id.name}) ON predictions TO {READER}",
     "everybody": "GRANT SELECT ON api_keys TO PUBLIC",
     "to pass on": f"GRANT SELECT ON predictions TO {READER} WITH GRANT OPTION",
     "another role": f"GRANT {INGESTION} TO {API}",

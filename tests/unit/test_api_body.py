@@ -177,6 +177,15 @@ def signs_in_texts(value):
     return 0
 
 
+@given(st.binary(max_size=40), st.integers(1, 9))
+def test_signs_of_a_large_body_are_counted_as_those_of_a_small_one(body, stretch):
+    signs = (b",", b"{", b"\x00", b"\xff")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(body_module, "LARGE", 0)
+        patch.setattr(body_module, "_STRETCH", stretch)
+        assert body_module.count(body, signs) == sum(body.count(sign) for sign in signs)
+
+
 def test_large_bodies_are_worked_on_two_at_a_time_and_small_ones_pass_by(monkeypatch):
     monkeypatch.setattr(body_module, "LARGE", 10)
     monkeypatch.setattr(body_module, "TURN_SECONDS", 0.05)

@@ -117,6 +117,7 @@ def client(asked, tmp_path, monkeypatch):
         folders=folders,
         store=SimpleNamespace(
             panels=asked,
+            predictions=SimpleNamespace(gathered=None),
             request_log=SimpleNamespace(write=lambda _: None),
             api_keys=SimpleNamespace(alive=list),
             missing=list,

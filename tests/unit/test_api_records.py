@@ -3,7 +3,7 @@ import pytest
 from jobchurn.api.faults import LISTED
 from jobchurn.api.records import DESCRIBED, UNKNOWN_FIELDS, Reader
 from jobchurn.api.schema import example_of
-from jobchurn.contract import JOB_CHANGE
+from jobchurn.contract import JOB_CHANGE, Column, Contract
 from jobchurn.errors import InvalidRecords
 
 GOOD = example_of(JOB_CHANGE)
@@ -132,3 +132,20 @@ def test_beyond_many_errors_only_the_first_of_each_record_is_listed(reader):
     assert len(reading.refused) == DESCRIBED
     assert len(reading.refused[0]["errors"]) == 2
     assert len(reading.refused[-1]["errors"]) == 1
+
+
+def test_names_are_guessed_for_so_many_errors_and_no_more(reader, monkeypatch):
+    guessed = []
+    monkeypatch.setattr(Contract, "nearest_name", lambda _, name: guessed.append(name))
+    fields = {f"name-{number}": 1 for number in range(UNKNOWN_FIELDS)}
+    reading = reader.read([fields] * (2 * DESCRIBED))
+    assert len(reading.refused) == 2 * DESCRIBED
+    assert len(guessed) <= DESCRIBED + UNKNOWN_FIELDS
+
+
+def test_values_are_guessed_for_so_many_errors_and_no_more(reader, monkeypatch):
+    guessed = []
+    monkeypatch.setattr(Column, "nearest", lambda _, text: guessed.append(text))
+    reading = reader.read([GOOD | {"gender": f"x{n}"} for n in range(2 * DESCRIBED)])
+    assert len(reading.refused) == 2 * DESCRIBED
+    assert len(guessed) == DESCRIBED

@@ -10,6 +10,10 @@ from api_house import serving
 from jobchurn.api import workers
 from jobchurn.api.workers import Workers
 from jobchurn.errors import Overloaded
+from jobchurn.flow.gather import FEW
+
+MANY = {"records": [RECORD] * (FEW + 1)}
+"""A request that is answered by itself, in a thread."""
 
 
 @pytest.fixture
@@ -143,7 +147,7 @@ def test_more_requests_than_may_wait_are_asked_to_come_back(client, services):
 
     services.store.predictions.write = write
     answers = []
-    ask = lambda: answers.append(client.post("/predict", json={"records": [RECORD]}))  # noqa: E731
+    ask = lambda: answers.append(client.post("/predict", json=MANY))  # noqa: E731
     asking = [threading.Thread(target=ask) for _ in range(2)]
     for thread in asking:
         thread.start()
@@ -153,7 +157,7 @@ def test_more_requests_than_may_wait_are_asked_to_come_back(client, services):
     waiting.start()
     try:
         assert until(lambda: client.app.state.door.workers._places._value == 0)
-        answer = client.post("/predict", json={"records": [RECORD]})
+        answer = client.post("/predict", json=MANY)
         assert problem_of(answer, 503)["type"] == "urn:jobchurn:problem:overloaded"
         assert "retry-after" in answer.headers
         assert client.get("/health").status_code == 200
@@ -174,7 +178,7 @@ def test_metrics_are_had_while_all_threads_are_taken(client, services):
         raise DOWN
 
     services.store.predictions.write = write
-    ask = lambda: client.post("/predict", json={"records": [RECORD]})  # noqa: E731
+    ask = lambda: client.post("/predict", json=MANY)  # noqa: E731
     asking = [threading.Thread(target=ask) for _ in range(3)]
     for thread in asking:
         thread.start()
@@ -193,3 +197,31 @@ def test_metrics_are_had_while_all_threads_are_taken(client, services):
     page = client.get("/metrics").text
     assert "jobchurn_requests_waiting 0.0" in page
     assert 'jobchurn_requests_total{method="POST",route="/predict",status="503"} 3.0' in page
+
+
+def test_requests_that_are_gathered_wait_beside_those_that_need_a_thread(client, services):
+    entered, go = threading.Semaphore(0), threading.Event()
+
+    def write(batch):
+        entered.release()
+        go.wait(60)
+        raise DOWN
+
+    services.store.predictions.write = write
+    answers = []
+    ask = lambda: answers.append(client.post("/predict", json={"records": [RECORD]}))  # noqa: E731
+    asking = [threading.Thread(target=ask) for _ in range(2)]
+    asking[0].start()
+    try:
+        assert entered.acquire(timeout=60)
+        asking[1].start()
+        assert until(lambda: client.app.state.door.gatherer.waiting == 1)
+        assert "jobchurn_requests_waiting 1.0" in client.get("/metrics").text
+        refused = client.post("/predict", json={"records": [RECORD]})
+        assert problem_of(refused, 503)["type"] == "urn:jobchurn:problem:overloaded"
+        assert "retry-after" in refused.headers
+    finally:
+        go.set()
+    for thread in asking:
+        thread.join(60)
+    assert [answer.status_code for answer in answers] == [503, 503]

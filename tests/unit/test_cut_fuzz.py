@@ -10,87 +10,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from jobchurn import files
-from jobchurn.contract import CONTROL_PATTERN, Column, Contract, Kind, Role
+from jobchurn.contract import CONTROL_PATTERN
 from jobchurn.files import StructureRule
+from letters import LETTERS, LINE_ENDS, SHARP, TABLES
+from splits import split_of
 
-LETTERS = Contract(
-    name="letters",
-    subject="letter",
-    positive="is answered",
-    negative="is not answered",
-    columns=(
-        Column(
-            name="a",
-            label="A",
-            kind=Kind.TEXT,
-            role=Role.FEATURE,
-            meaning="Any text.",
-            required=True,
-            max_length=9,
-        ),
-        Column(
-            name="b",
-            label="B",
-            kind=Kind.TEXT,
-            role=Role.FEATURE,
-            meaning="Any text.",
-            max_length=9,
-        ),
-        Column(
-            name="c",
-            label="C",
-            kind=Kind.INTEGER,
-            role=Role.OUTCOME,
-            meaning="Zero or one.",
-            minimum=0,
-            maximum=1,
-        ),
-    ),
-)
-LINE_ENDS = ("\n", "\r\n", "\r")
-HEADS = [
-    b"a,b,c",
-    b"c,a",
-    b"a",
-    b'"a","b",c',
-    b' "a" , b',
-    b"x,a,y",
-    b"\xef\xbb\xbfa,b",
-    b"\n\na,b,c",
-]
-
-# The bytes that mean something, far more often than chance would have them.
-SHARP = st.lists(
-    st.sampled_from(
-        [
-            b'"',
-            b'""',
-            b",",
-            b"\n",
-            b"\r",
-            b"\r\n",
-            b" ",
-            b"\t",
-            b"a",
-            b"a,b,c",
-            b"1",
-            b"\0",
-            b"\xff",
-            b"\xc3",
-            b"\xef\xbb\xbf",
-            "é".encode(),
-            "\u2028".encode(),
-            b"x" * 70_000,
-        ]
-    ),
-    max_size=40,
-).map(b"".join)
-TABLES = st.builds(
-    lambda head, end, body: head + end.encode() + body,
-    st.sampled_from(HEADS),
-    st.sampled_from(LINE_ENDS),
-    SHARP,
-)
 ANY = st.binary(max_size=200) | SHARP | TABLES
 
 
@@ -248,7 +172,9 @@ def test_what_is_routed_is_every_record_once_and_in_order(data, chance, tmp_path
         return
     bad = {row for row in range(1, sheet.rows + 1) if chance.random() < 0.5}
     folder = tmp_path_factory.mktemp("routed")
-    files.route(sheet, bad, folder / "good.csv", folder / "bad.csv")
+    (folder / "raw.csv").write_bytes(data)
+    split = split_of(sheet, bad)
+    assert files.route(folder / "raw.csv", split, folder / "good.csv", folder / "bad.csv")
     written = {
         False: (folder / "good.csv").read_bytes().removeprefix(sheet.head),
         True: (folder / "bad.csv").read_bytes().removeprefix(sheet.head),

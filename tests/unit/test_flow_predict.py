@@ -43,3 +43,9 @@ def test_the_order_of_records_makes_another_request():
 )
 def test_accepted_records_stand_where_no_refused_one_does(accepted, refused, expected):
     assert places(accepted, [{"record": n, "errors": []} for n in refused]) == expected
+
+
+def test_a_fingerprint_is_what_it_was_when_it_was_kept():
+    """Requests of years ago may be sent again: the database holds their fingerprints."""
+    found = of([{"b": 1.5, "a": None, "c": "ä"}], refused=[REFUSAL])
+    assert found == "45dcfd298e680e31a796d3b8e4ec5aefc66afb94222de92701e55636fb56c59c"

@@ -314,6 +314,7 @@ def test_the_rules_are_those_that_the_runbook_has_pages_for():
         "errors",
         "late-predictions",
         "alerts-undelivered",
+        "upkeep",
     ]
 
 

@@ -247,7 +247,7 @@ def test_a_long_text_is_kept_only_in_part():
 
 
 def test_the_search_for_repairs_ends(monkeypatch):
-    monkeypatch.setattr(quality, "_REPAIRS", 2)
+    monkeypatch.setattr("jobchurn.quality.reasoning._REPAIRS", 2)
     verdict = judge(*({"gender": f"Male{n}"} for n in range(4)))
     assert [reason.repair for (reason,) in verdict.bad.values()] == ["Male", "Male", None, None]
 
@@ -265,28 +265,28 @@ def weakened(rule):
 
 def test_it_is_great_expectations_that_judges(monkeypatch):
     assert judge({"gender": "x"}).bad
-    monkeypatch.setattr(quality, "expectations_of", weakened("domain"))
+    monkeypatch.setattr(quality.suite, "expectations_of", weakened("domain"))
     assert judge({"gender": "x"}).bad == {}
 
 
 def test_a_judgement_against_the_contract_is_an_error(monkeypatch):
     column = replace(JOB_CHANGE["gender"], levels=("Female", "Other"))
     stricter = quality.expectations_of(column)
-    monkeypatch.setattr(quality, "expectations_of", lambda _: stricter)
+    monkeypatch.setattr(quality.suite, "expectations_of", lambda _: stricter)
     required = tuple(column.name for column in JOB_CHANGE.required)
     with pytest.raises(quality.JudgementFailed, match=r"'Male' breaks .* it is admitted"):
         judge({"gender": "Male"}, without=set(GOOD) - {"gender"}, missing=required)
 
 
 def test_a_judgement_by_another_rule_than_the_contract_names_is_an_error(monkeypatch):
-    monkeypatch.setattr(quality, "expectations_of", weakened("finite"))
+    monkeypatch.setattr(quality.suite, "expectations_of", weakened("finite"))
     with pytest.raises(quality.JudgementFailed, match="by the contract it breaks"):
         judge({"training_hours": "inf"})
 
 
 def test_an_expectation_that_cannot_be_evaluated_is_an_error(monkeypatch):
     elsewhere = quality.expectations_of(JOB_CHANGE["city"])
-    monkeypatch.setattr(quality, "expectations_of", lambda _: elsewhere)
+    monkeypatch.setattr(quality.suite, "expectations_of", lambda _: elsewhere)
     with pytest.raises(quality.JudgementFailed, match="could not be evaluated"):
         judge({})
 
@@ -320,7 +320,7 @@ def test_judging_leaves_no_file_behind(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    quality._batches.cache_clear()
+    quality.suite._batches.cache_clear()
     judge({"gender": "x"})
     assert list(tmp_path.rglob("*")) == []
 

@@ -1,26 +1,23 @@
 """The stack seen from another terminal: states, logs, reset, doctor, and what up shows."""
 
-import errno
 import os
-import signal
 import socket
 import subprocess
-import time
+import threading
 from pathlib import Path
 
 import pytest
 
-from jobchurn.errors import DataUnusable, InvalidSettings, NotFound, PlaceRefused, StackFailed
+from jobchurn.errors import InvalidSettings, NotFound, StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack import control, processes
 from jobchurn.stack.display import Display
 from jobchurn.stack.doctor import Level, differences, doctor
 from jobchurn.stack.logs import followed, last_lines
 from jobchurn.stack.private import write_private
-from jobchurn.stack.processes import Stopped, StopSignals, run_apart
-from jobchurn.stack.record import Record, ServiceState, StackFolder, State
+from jobchurn.stack.record import SILENT, Record, ServiceState, StackFolder, State
 from jobchurn.stack.services import Service
-from jobchurn.stack.supervisor_client import ProgramState
+from jobchurn.stack.supervisor_client import ProgramState, Supervisor
 
 ROOT = Path(__file__).parents[2]
 ELSEWHERE = "postgresql://me:pw@127.0.0.1:1/mine"
@@ -185,33 +182,23 @@ def test_a_private_file_is_never_open_to_others_and_replaced_whole(tmp_path):
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_a_function_run_apart_leaves_its_memory_behind_and_hands_on_its_failure():
-    changed = []
-    with StopSignals() as signals:
-        run_apart(lambda: changed.append(1), signals)
-        with pytest.raises(DataUnusable) as failure:
-            run_apart(lambda: fail(DataUnusable("No.", "Do.", {"row": 1})), signals)
-        with pytest.raises(PlaceRefused, match="/closed: Permission denied"):
-            run_apart(
-                lambda: fail(PermissionError(errno.EACCES, "Permission denied", "/closed")), signals
-            )
-        with pytest.raises(StackFailed, match="ended with 1"):
-            run_apart(lambda: fail(ZeroDivisionError()), signals)
-    assert changed == []
-    assert (failure.value.cure, failure.value.details) == ("Do.", {"row": 1})
+def test_a_supervisord_that_ends_within_its_answer_is_silent(tmp_path):
+    half = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\n\r\n<?xml version='1.0'?><methodResponse>"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(tmp_path / "socket"))
+        server.listen()
 
+        def answer():
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(half)
 
-def fail(error):
-    raise error
-
-
-def test_a_stop_ends_a_function_that_runs_apart():
-    before = processes.children()
-    with StopSignals() as signals:
-        signals.received = signal.SIGTERM
-        with pytest.raises(Stopped):
-            run_apart(lambda: time.sleep(600), signals)
-    assert processes.children() <= before
+        answering = threading.Thread(target=answer)
+        answering.start()
+        with pytest.raises(SILENT):
+            Supervisor(tmp_path / "socket").programs()
+        answering.join()
 
 
 def service_state(state, pid=1):

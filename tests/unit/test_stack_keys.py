@@ -28,7 +28,7 @@ def test_each_service_that_asks_the_api_has_a_key_for_what_it_asks(settings):
     keys = service_keys(settings(), ALL)
     assert {name: one.scopes for name, one in keys.items()} == {
         "webapp": {Scope.PREDICT, Scope.READ},
-        "airflow": {Scope.PREDICT},
+        "airflow": {Scope.SCHEDULED},
     }
     assert len({one.key.secret for one in keys.values()}) == 2
 

@@ -177,6 +177,18 @@ def test_each_program_is_told_the_secrets_that_it_needs_and_no_others(settings, 
     }
 
 
+def test_the_owners_command_is_told_the_owners_address_and_no_other_secret(settings, postgres):
+    mine = settings(link_secret="l" * 40, teams_webhook="https://hook.example/secret")
+    embedded = plan_of(mine).owners_environment
+    assert not any(embedded[name] for name in secret_variables())
+    assert embedded["JOBCHURN_HOME"] == str(mine.home)
+    own = settings(database_url=ELSEWHERE, api_database_url=ELSEWHERE, link_secret="l" * 40)
+    told = plan_of(own).owners_environment
+    assert {name for name in secret_variables() if told[name]} == {"DATABASE_URL"}
+    assert told["DATABASE_URL"] == ELSEWHERE
+    assert plan_of(settings(api_url="http://api.example"), "webapp").owners_environment is None
+
+
 def test_the_variables_of_secrets_are_those_of_all_settings_that_are_shown_to_nobody():
     shown = repr(Settings(**dict.fromkeys(("teams_webhook", "link_secret"), "x" * 40)))
     assert "x" * 40 not in shown
@@ -187,6 +199,19 @@ def test_the_variables_of_secrets_are_those_of_all_settings_that_are_shown_to_no
 def test_only_an_external_service_has_no_program(settings):
     programs = plan_of(settings(database_url=ELSEWHERE)).programs()
     assert [name for name, group in programs.items() if not group] == ["postgres"]
+
+
+def test_supervisord_hands_on_no_secret_in_whatever_case_its_variable_is_written(
+    monkeypatch, tmp_path
+):
+    kept = {"OF_MY_OWN": "1", "API_PORT": "8000"}
+    secret = {*secret_variables(), *airflow.CONNECTION_VARIABLES}
+    monkeypatch.setattr(
+        "os.environ", kept | dict.fromkeys({*secret, *map(str.lower, secret)}, "hush")
+    )
+    told = supervision.environment(StackFolder(tmp_path), tmp_path / "supervisor.sock")
+    assert kept.items() <= told.items()
+    assert "hush" not in told.values()
 
 
 def test_other_programs_are_told_where_everything_is(settings, postgres):

@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import NoReturn
 
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as Asked
 
 from jobchurn.access import Key, KnownKey, Scope, is_loopback
+from jobchurn.api.callers import CALLER
 from jobchurn.api.keyring import Keyring
 from jobchurn.api.permits import Permit, permit_of, route_for
 from jobchurn.api.problems import answer_foreseen, number_of
@@ -74,6 +76,7 @@ class Gate:
         self._names = names
         self._keyring = keyring
         self._rates = rates
+        self._known: dict[tuple[str, str], BaseRoute] = {}
 
     async def __call__(self, scope: Asked, receive: Receive, send: Send) -> None:
         """Let one request pass, or refuse it."""
@@ -83,45 +86,46 @@ class Gate:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1008})  # there is none that it could be
             return
-        request = Request(scope)
         try:
-            self._admit(request)
+            self._admit(scope)
         except _Refused as refused:
+            request = Request(scope)
             # Whoever is told to wait is not noted too: that would fill the log.
             if not isinstance(refused.error, TooManyRequests):
                 log.info("request %s: %s", number_of(request), refused.error.message)
             response = answer_foreseen(request, refused.error, refused.headers)
         except JobchurnError as error:
-            response = answer_foreseen(request, error)
+            response = answer_foreseen(Request(scope), error)
         else:
             await self._app(scope, receive, send)
             return
         await response(scope, receive, send)
 
-    def _admit(self, request: Request) -> None:
+    def _admit(self, request: Asked) -> None:
         """Return where the request may pass.
 
         Raises:
             _Refused: it may not.
             NotReady: it cannot be told whether it may.
         """
-        route = route_for(self._routes, request.scope)
+        route = self._route_of(request)
         if route is None:
             # The router will refuse it, once it is known who asks.
             permit = None
         else:
-            request.scope["route"] = route  # so that the measuring knows what was refused
+            request["route"] = route  # so that the measuring knows what was refused
             permit = permit_of(route)
             if permit is None:
                 raise _refusal("This endpoint is for nobody.")
             if permit.is_open:
                 return
-        if sent := request.headers.getlist("authorization"):
+        if sent := _sent(request, b"authorization"):
             key = self._authenticated(request, sent)
             self._spend(key)
             if permit is not None and not permit.scopes & key.scopes:
                 raise _refusal(f"The key {key.name} is for other endpoints.", permit)
-        elif request.scope["state"].get(SIGNED):
+            request["state"][CALLER] = key
+        elif request["state"].get(SIGNED):
             if permit is not None and Scope.READ not in permit.scopes:
                 raise _refusal("A link opens other endpoints.", permit)
         elif self._required or (permit is not None and permit.always):
@@ -129,7 +133,18 @@ class Gate:
         else:
             self._check_name(request)
 
-    def _authenticated(self, request: Request, sent: Sequence[str]) -> KnownKey:
+    def _route_of(self, request: Asked) -> BaseRoute | None:
+        """The route that the router will choose; where its path is plain, it is remembered."""
+        place = request["method"], request["path"]
+        if (known := self._known.get(place)) is not None:
+            return known
+        route = route_for(self._routes, request)
+        is_plain = getattr(route, "path", None) == request["path"] and not request.get("root_path")
+        if route is not None and is_plain:
+            self._known[place] = route
+        return route
+
+    def _authenticated(self, request: Asked, sent: Sequence[str]) -> KnownKey:
         """The key that a request carries."""
         kind, _, text = sent[0].partition(" ")
         key = Key.parse(text.strip(" ")) if kind.lower() == "bearer" and len(sent) == 1 else None
@@ -142,18 +157,18 @@ class Gate:
             )
         return known
 
-    def _fail(self, request: Request, why: str, challenge: str) -> NoReturn:
-        address = request.client.host if request.client else ""
-        wait = self._rates.note_failure(address)
+    def _fail(self, request: Asked, why: str, challenge: str) -> NoReturn:
+        client = request.get("client")
+        wait = self._rates.note_failure(client[0] if client else "")
         if wait is None:
             raise _Refused(Unauthenticated(why, _CURE), {"WWW-Authenticate": challenge})
         raise _too_many("Too many requests came with no or a wrong key.", wait)
 
-    def _check_name(self, request: Request) -> None:
+    def _check_name(self, request: Asked) -> None:
         """Refuse a request that means a host of another name; HTTP 1.0 need name none."""
-        for sent in request.headers.getlist("host"):
-            name = _name_in(sent)
-            if not is_loopback(name) and name not in self._names:
+        for sent in _sent(request, b"host"):
+            name, is_here = _name_in(sent)
+            if not is_here and name not in self._names:
                 why = f"The request is for {shown(sent)}, which is no name of this service."
                 cure = "Ask at 127.0.0.1, set API_PUBLIC_URL to that address, or send a key."
                 raise _Refused(Forbidden(why, cure), {})
@@ -164,10 +179,20 @@ class Gate:
             raise _too_many(f"The key {key.name} has used up this minute's requests.", wait)
 
 
-def _name_in(host: str) -> str:
-    """The name in a Host header, in lower case and without its port; empty where it is none."""
+def _sent(request: Asked, header: bytes) -> list[str]:
+    """Every value of a header."""
+    return [value.decode("latin-1") for name, value in request["headers"] if name == header]
+
+
+@lru_cache(maxsize=256)
+def _name_in(host: str) -> tuple[str, bool]:
+    """The name in a Host header, and whether it means this machine.
+
+    The name is in lower case and without its port; empty where it is none.
+    """
     found = _HOST.fullmatch(host)
-    return (found["address"] or found["name"]).lower() if found else ""
+    name = (found["address"] or found["name"]).lower() if found else ""
+    return name, is_loopback(name)
 
 
 def _refusal(why: str, permit: Permit | None = None) -> _Refused:

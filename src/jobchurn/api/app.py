@@ -31,6 +31,7 @@ from jobchurn.api.routes import (
     runbook,
 )
 from jobchurn.api.signed import SignedLinks
+from jobchurn.api.straight import Straight
 from jobchurn.flow.services import Services
 
 LAST_SECONDS = 1.5
@@ -56,7 +57,9 @@ def create_app(services: Services) -> FastAPI:
         watch.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watch
+        await door.gatherer.close()
         door.workers.stop()
+        door.scoring.shutdown(wait=False)
         await _leave(door)
 
     app = FastAPI(
@@ -88,6 +91,8 @@ def create_app(services: Services) -> FastAPI:
         app.router.routes.extend(noun.router.routes)
     settings = services.settings
     required = settings.keys_required
+    app.state.straight = {predictions.PATH: predictions.ordinary(door)}
+    app.add_middleware(Straight, answers=app.state.straight)
     app.add_middleware(
         Gate,
         routes=app.routes,

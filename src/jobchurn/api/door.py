@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,7 +12,7 @@ from fastapi import Depends
 from starlette.requests import Request
 from starlette.responses import Response
 
-from jobchurn.api.body import Bodies
+from jobchurn.api.body import LARGE_AT_ONCE, Bodies
 from jobchurn.api.champion import Champion
 from jobchurn.api.dashboards import Queries
 from jobchurn.api.exports import Exports
@@ -22,7 +23,8 @@ from jobchurn.api.request_log import LogWriter
 from jobchurn.api.runbook import Runbook
 from jobchurn.api.workers import Workers
 from jobchurn.errors import NoChampion
-from jobchurn.flow.predict import Stage, unwatched
+from jobchurn.flow.gather import Gatherer, Watch
+from jobchurn.flow.predict import Answer, Asked, Stage, answer_alone, unwatched
 from jobchurn.flow.services import Services
 from jobchurn.panels import Dashboard, dashboards_of
 
@@ -38,6 +40,8 @@ class Door:
         services: the house behind the door.
         champion: the model in charge.
         workers: where everything that blocks runs.
+        scoring: where large requests are scored, while their threads write.
+        gatherer: answers requests of few records, those together that arrive together.
         bodies: takes request bodies in.
         reader: reads records by the contract.
         exports: streams many rows.
@@ -54,6 +58,8 @@ class Door:
     services: Services
     champion: Champion
     workers: Workers
+    scoring: ThreadPoolExecutor
+    gatherer: Gatherer
     bodies: Bodies
     reader: Reader
     exports: Exports
@@ -71,6 +77,11 @@ class Door:
         """Watches the stages of a prediction."""
         return self.traces.stage if self.traces else unwatched
 
+    @property
+    def watch(self) -> Watch | None:
+        """Is told of the stages of this request's prediction, where somebody takes traces."""
+        return self.traces.watch() if self.traces else None
+
 
 def door_to(services: Services) -> Door:
     """The door to a house, with the bounds that its settings give.
@@ -81,11 +92,26 @@ def door_to(services: Services) -> Door:
     settings, contract, store = services.settings, services.contract, services.store
     champion = Champion(services.registry)
     workers = Workers(settings.api_threads, settings.api_waiting)
-    metrics = Metrics(lambda: _version(champion), lambda: workers.waiting)
+    traces = _traces_to(settings.otel_exporter_otlp_endpoint)
+    stage = traces.stage if traces else unwatched
+
+    async def alone(asked: Asked) -> Answer:
+        return await workers.run(answer_alone, services, champion.model, asked, stage)
+
+    gatherer = Gatherer(
+        services,
+        store.predictions.gathered,
+        lambda: champion.model,
+        alone,
+        most=settings.api_waiting,
+    )
+    metrics = Metrics(lambda: _version(champion), lambda: workers.waiting + gatherer.waiting)
     return Door(
         services=services,
         champion=champion,
         workers=workers,
+        scoring=ThreadPoolExecutor(LARGE_AT_ONCE, thread_name_prefix="scoring"),
+        gatherer=gatherer,
         bodies=Bodies(settings.max_body_bytes),
         reader=Reader(contract),
         exports=Exports(),
@@ -95,7 +121,7 @@ def door_to(services: Services) -> Door:
         metrics=metrics,
         request_log=LogWriter(store.request_log.write, metrics.dropped),
         keyring=Keyring(store.api_keys),
-        traces=_traces_to(settings.otel_exporter_otlp_endpoint),
+        traces=traces,
     )
 
 

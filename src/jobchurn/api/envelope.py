@@ -58,14 +58,21 @@ class PredictRequest(BaseModel):
     model_config = _STRICT
 
     records: list[Any] = Field(description="The records; none is allowed, and answers with none.")
-    source: Source = Field("webapp", description="Which door asks.")
+    source: Source = Field(
+        "webapp",
+        description="Which door asks; a key that says scheduled needs the scope scheduled.",
+    )
     partial: bool = Field(
         False,
         description="Whether the good records are predicted where others are refused; "
         "else one bad record refuses the whole request.",
     )
     lineage: Annotated[
-        Lineage | None, Field(description="Where the records come from, if from a good file.")
+        Lineage | None,
+        Field(
+            description="Where the records come from, if from a good file; a key that says so "
+            "needs the scope scheduled."
+        ),
     ] = None
 
 
@@ -79,7 +86,7 @@ def read_request(body: bytes, *, most_records: int) -> PredictRequest:
         InvalidRequest: the body is no JSON, or no request.
         TooLarge: it holds more records, or more values, than are taken at once.
     """
-    content = parse(body, most_values=_FEWEST_VALUES + most_records * VALUES_PER_RECORD)
+    content = parse(body, most_values=most_values_of(most_records))
     for part in (content, content.get("lineage") if isinstance(content, dict) else None):
         if isinstance(part, dict) and len(part) > _MOST_FIELDS:
             raise InvalidRequest(f"The body has an object of {len(part):,} fields.", _CURE)
@@ -90,11 +97,24 @@ def read_request(body: bytes, *, most_records: int) -> PredictRequest:
         raise InvalidRequest(
             sentence(faults[0]["message"]), _CURE, {"errors": faults[:LISTED]}
         ) from None
-    if len(request.records) > most_records:
+    refuse_many(len(request.records), most_records)
+    return request
+
+
+def most_values_of(most_records: int) -> int:
+    """How many values the body of a request may hold."""
+    return _FEWEST_VALUES + most_records * VALUES_PER_RECORD
+
+
+def refuse_many(records: int, most_records: int) -> None:
+    """Refuse more records than are taken at once.
+
+    Raises:
+        TooLarge: there are more.
+    """
+    if records > most_records:
         raise TooLarge(
-            f"The request holds {len(request.records):,} records; at most {most_records:,} are "
-            "taken at once.",
+            f"The request holds {records:,} records; at most {most_records:,} are taken at once.",
             "Send them in several requests.",
             {"limit": most_records},
         )
-    return request

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
-from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import closing
 from importlib import import_module
-from itertools import islice
 from typing import Any
 
 from anyio import CancelScope, to_thread
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from jobchurn.contract import Contract, Kind, Value
+from jobchurn.contract import Contract, Kind
 from jobchurn.errors import NotInstalled, Overloaded
-from jobchurn.files import without_formula
-from jobchurn.store import Prediction
+from jobchurn.store.exports import exported_names
 
 MOST = 4
 """How many exports run at once: each holds a database connection until its client has all."""
 
-_CSV_ROWS = 1_000
-_PARQUET_ROWS = 20_000
-
-Rows = Generator[Prediction, None, None]
-"""Stored predictions, in order; an open database cursor stands behind them until it is closed."""
+Lines = Generator[bytes, None, None]
+"""Whole lines of stored predictions, in blocks; an open transaction stands behind them until they
+are exhausted or closed."""
 
 Chunks = Generator[bytes, None, None]
 """The bytes of a file, in order, at least one chunk; closing it closes what stands behind it."""
@@ -78,6 +75,7 @@ class _Export(StreamingResponse):
         self._first = first
         self._chunks = chunks
         self._at_end = at_end
+        self._ahead: asyncio.Task[bytes | None] | None = None
         super().__init__(
             self._all(),
             media_type=media_type,
@@ -87,95 +85,87 @@ class _Export(StreamingResponse):
     async def _all(self) -> AsyncIterator[bytes]:
         chunk: bytes | None = self._first
         while chunk is not None:
+            # The next one is made while this one is sent.
+            self._ahead = asyncio.create_task(to_thread.run_sync(next, self._chunks, None))
             yield chunk
-            chunk = await to_thread.run_sync(next, self._chunks, None)
+            chunk = await asyncio.shield(self._ahead)  # whoever leaves does not end the making
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await super().__call__(scope, receive, send)
         finally:
             with CancelScope(shield=True):
+                if self._ahead is not None:  # what is being made cannot be closed
+                    await asyncio.gather(self._ahead, return_exceptions=True)
                 await to_thread.run_sync(self._chunks.close)
             self._at_end()
 
 
-def as_csv(rows: Rows, contract: Contract) -> Chunks:
+def as_csv(lines: Lines, contract: Contract) -> Chunks:
     """A CSV file with one header line.
 
-    A text that a spreadsheet would run as a formula gets an apostrophe before it.
+    Args:
+        lines: as :meth:`jobchurn.store.Predictions.csv` gives them.
+        contract: whose columns they have.
     """
-    names = [column.name for column in contract.inputs]
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["id", "created_at", "source", "model_version", *names, *_DECIDED])
-    for some in _in_chunks(rows, _CSV_ROWS):
-        writer.writerows(
-            [
-                row.id,
-                row.created_at.isoformat(),
-                row.source,
-                row.model_version,
-                *(_cell(row.record.get(name)) for name in names),
-                row.prediction,
-                row.probability,
-            ]
-            for row in some
-        )
-        yield text.getvalue().encode()
-        text.seek(0)
-        text.truncate()
-    if text.tell():
-        yield text.getvalue().encode()
+    header = io.StringIO()
+    csv.writer(header, lineterminator="\n").writerow(exported_names(contract))
+    with closing(lines):
+        # Together with the first lines: what fails before them is answered as a failure.
+        yield header.getvalue().encode() + next(lines, b"")
+        yield from lines
 
 
-_DECIDED = ("prediction", "probability")
+def as_parquet(lines: Lines, contract: Contract) -> Chunks:
+    """A Parquet file, one group of rows for each block of lines.
 
-
-def _cell(value: Value) -> Value:
-    return without_formula(value) if isinstance(value, str) else value
-
-
-def as_parquet(rows: Rows, contract: Contract) -> Chunks:
-    """A Parquet file, one group of rows after the other.
+    Args:
+        lines: as :meth:`jobchurn.store.Predictions.typed_csv` gives them.
+        contract: whose columns they have.
 
     Raises:
         NotInstalled: the library pyarrow is absent.
     """
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
+        read_csv = import_module("pyarrow.csv")
     except ImportError:
+        lines.close()
         raise NotInstalled(
             "Parquet needs the library pyarrow, which is not installed here.",
-            "Ask for format=csv, or install pyarrow beside the API.",
+            "Ask for format=csv, or install it beside the API: pip install 'jobchurn[arrow]'.",
         ) from None
     types = {Kind.INTEGER: arrow.int64(), Kind.NUMBER: arrow.float64()}
+    of_inputs = {c.name: types.get(c.kind, arrow.string()) for c in contract.inputs}
+    of_ours = {
+        "id": arrow.int64(),
+        "created_at": arrow.timestamp("us", tz="UTC"),
+        "prediction": arrow.int8(),
+        "probability": arrow.float64(),
+    }
+    names = exported_names(contract)
     schema = arrow.schema(
-        [
-            ("id", arrow.int64()),
-            ("created_at", arrow.timestamp("us", tz="UTC")),
-            ("source", arrow.string()),
-            ("model_version", arrow.string()),
-            *((c.name, types.get(c.kind, arrow.string())) for c in contract.inputs),
-            ("prediction", arrow.int8()),
-            ("probability", arrow.float64()),
-        ]
+        [(name, of_inputs.get(name) or of_ours.get(name, arrow.string())) for name in names]
     )
+    as_written = {
+        "parse_options": read_csv.ParseOptions(newlines_in_values=True),
+        "convert_options": read_csv.ConvertOptions(
+            column_types=schema,
+            null_values=[""],
+            strings_can_be_null=True,
+            quoted_strings_can_be_null=False,
+        ),
+    }
     sink = _Sink()
-    with parquet.ParquetWriter(sink, schema) as writer:
-        for some in _in_chunks(rows, _PARQUET_ROWS):
-            flat = [
-                {
-                    **row.record,
-                    "id": row.id,
-                    "created_at": row.created_at,
-                    "source": row.source,
-                    "model_version": row.model_version,
-                    "prediction": row.prediction,
-                    "probability": row.probability,
-                }
-                for row in some
-            ]
-            writer.write_table(arrow.Table.from_pylist(flat, schema=schema))
+    with closing(lines), parquet.ParquetWriter(sink, schema) as writer:
+        for block in lines:
+            # One thread, and one block: the machine has others to serve.
+            reading = read_csv.ReadOptions(
+                column_names=names, use_threads=False, block_size=len(block)
+            )
+            writer.write_table(
+                read_csv.read_csv(io.BytesIO(block), read_options=reading, **as_written)
+            )
             yield sink.taken()
     yield sink.taken()
 
@@ -203,9 +193,3 @@ class _Sink(io.RawIOBase):
         """What was written since the last time."""
         parts, self._parts = self._parts, []
         return b"".join(parts)
-
-
-def _in_chunks(rows: Rows, size: int) -> Iterator[list[Prediction]]:
-    with closing(rows):
-        while some := list(islice(rows, size)):
-            yield some

@@ -73,14 +73,19 @@ def echoed(value: object) -> bool | int | float | str | None:
     return shown(scalar(value))
 
 
-def broken_rule(broken: Violation) -> Fault:
-    """A value that breaks a rule of its column."""
+def broken_rule(broken: Violation, *, brief: bool = False) -> Fault:
+    """A value that breaks a rule of its column.
+
+    Args:
+        broken: what was raised.
+        brief: guess no value that was likely meant: to do so takes a while.
+    """
     return {
         "field": broken.column,
         "value": echoed(broken.value),
         "rule": broken.rule,
         "allowed": broken.allowed,
-        "nearest": broken.repair,
+        "nearest": None if brief else broken.repair,
         "message": str(broken),
     }
 

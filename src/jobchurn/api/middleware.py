@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-import secrets
+import random
 from contextlib import suppress
+from functools import lru_cache
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -16,14 +17,19 @@ log = logging.getLogger(__name__)
 # Whatever an answer holds, it stays with whoever asked, and a browser takes it for what it says it
 # is: it runs and loads nothing, stands in no frame, and tells nobody its address, which may be a
 # signed link. Cross-Origin-Opener-Policy is not among it: browsers refuse a sandboxed page with it.
-_UNLESS_SAID = [
+_UNLESS_SAID = (
     (b"cache-control", b"no-store"),
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
-]
+)
+
+_REMEMBERED = 64
+
+_chance = random.Random()  # noqa: S311 (a number is no secret)
+"""Begun by the system's chance in each process; asking the system each time takes a call of it."""
 
 
 class _HeadSent(Exception):
@@ -37,6 +43,13 @@ def _head_of(send: Send) -> Send:
         raise _HeadSent
 
     return send_head
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _unsaid(names: tuple[bytes, ...]) -> tuple[tuple[bytes, bytes], ...]:
+    """The headers that an answer with headers of these names lacks."""
+    said = {name.lower() for name in names}
+    return tuple(header for header in _UNLESS_SAID if header[0] not in said)
 
 
 class EveryRequest:
@@ -61,7 +74,7 @@ class EveryRequest:
             finally:
                 scope["route"] = asked.get("route")  # which endpoint it was is measured outside
             return
-        number = secrets.token_hex(8)
+        number = f"{_chance.getrandbits(64):016x}"
         scope.setdefault("state", {})["number"] = number
         begun = False
 
@@ -69,11 +82,12 @@ class EveryRequest:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                headers = list(message.get("headers", ()))
-                said = {name.lower() for name, _ in headers}
-                headers += [header for header in _UNLESS_SAID if header[0] not in said]
-                headers.append((b"x-request-id", number.encode()))
-                message = {**message, "headers": headers}
+                said = message.get("headers", ())
+                message["headers"] = [
+                    *said,
+                    *_unsaid(tuple([name for name, _ in said])),
+                    (b"x-request-id", number.encode()),
+                ]
             await send(message)
 
         try:

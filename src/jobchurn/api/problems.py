@@ -80,10 +80,10 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 _PHRASES = {
     401: "There is no key with the request that is valid here.",
-    403: "The key is for other endpoints.",
+    403: "The key is for other endpoints, or other requests.",
     408: "The body stopped arriving.",
     413: "The request is too large.",
-    415: "The body is not plain JSON.",
+    415: "The body is of a type that is not taken, or compressed.",
     422: "The request is refused; each error says where, what is allowed, and what was meant.",
     429: "The key has made all of its requests of this minute.",
     501: "A part that this needs is not installed.",

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import Generic, TypeVar
 
 from jobchurn.api.faults import (
     LISTED,
@@ -31,9 +32,11 @@ _REMEMBERED = 4_096
 
 Accept = Callable[[object], Value]
 
+Accepted_co = TypeVar("Accepted_co", bound=Sequence[Mapping[str, Value]], covariant=True)
+
 
 @dataclass(frozen=True)
-class Reading:
+class Reading(Generic[Accepted_co]):
     """What a request's records came to.
 
     Attributes:
@@ -42,12 +45,15 @@ class Reading:
         errors: how many errors were found, listed or not.
     """
 
-    accepted: list[dict[str, Value]]
+    accepted: Accepted_co
     refused: list[Refusal]
     errors: int
 
-    def raise_if_refused(self) -> None:
+    def raise_if_refused(self, partial: str = 'send "partial": true') -> None:
         """Refuse the whole request where any of its records is refused.
+
+        Args:
+            partial: how to have the others taken, in the imperative.
 
         Raises:
             InvalidRecords: it lists the first errors and counts the rest.
@@ -63,9 +69,40 @@ class Reading:
             f"{len(self.refused):,} of {len(self.accepted) + len(self.refused):,} records are "
             "refused, and with them the whole request. "
             f"Record {listed[0]['record']}: {sentence(listed[0]['message'])}",
-            'Correct them, or send "partial": true to have the others taken.',
+            f"Correct them, or {partial} to have the others taken.",
             {"errors": listed, "errors_not_listed": self.errors - len(listed)},
         )
+
+
+class Refusals:
+    """Gathers what is refused of a request.
+
+    Attributes:
+        refused: the refused records; after :data:`DESCRIBED` errors only the first of each.
+        errors: how many errors there were, listed or not.
+    """
+
+    def __init__(self) -> None:
+        self.refused: list[Refusal] = []
+        self.errors = 0
+
+    @property
+    def are_many(self) -> bool:
+        """Whether only the first error of each further record is looked for."""
+        return self.errors >= DESCRIBED
+
+    def add(self, number: int, errors: list[Fault], uncounted: int = 0) -> None:
+        """Refuse a record.
+
+        Args:
+            number: its number in the request, from 1.
+            errors: what is wrong with it; at least one.
+            uncounted: how many more errors it may have.
+        """
+        if self.are_many:
+            del errors[1:]
+        self.errors += len(errors) + uncounted
+        self.refused.append({"record": number, "errors": errors})
 
 
 class Reader:
@@ -81,23 +118,43 @@ class Reader:
         self._required = {column.name: column for column in columns if column.required}
         self._blank: dict[str, Value] = dict.fromkeys(self._accept)
 
-    def read(self, records: Sequence[object]) -> Reading:
+    def read(self, records: Sequence[object]) -> Reading[list[dict[str, Value]]]:
         """Every record, accepted or refused."""
         accepted: list[dict[str, Value]] = []
-        refused: list[Refusal] = []
-        count = 0
+        refusals = Refusals()
         for number, record in enumerate(records, start=1):
-            values, errors, uncounted = self._read(record)
-            if not errors:
+            values, errors, uncounted = self._read(record, brief=refusals.are_many)
+            if errors:
+                refusals.add(number, errors, uncounted)
+            else:
                 accepted.append(values)
-                continue
-            if count >= DESCRIBED:
-                del errors[1:]
-            count += len(errors) + uncounted
-            refused.append({"record": number, "errors": errors})
-        return Reading(accepted, refused, count)
+        return Reading(accepted, refusals.refused, refusals.errors)
 
-    def _read(self, record: object) -> tuple[dict[str, Value], list[Fault], int]:
+    def faults(self, record: object, *, brief: bool = False) -> tuple[list[Fault], int]:
+        """What is wrong with a record, and how many of its fields were not looked at.
+
+        Args:
+            record: which.
+            brief: tell only the first thing, and guess nothing: to do so takes a while.
+        """
+        _, errors, uncounted = self._read(record, brief=brief)
+        return errors, uncounted
+
+    def accepted(self, record: object) -> dict[str, Value] | None:
+        """A record's canonical values, as :meth:`read` gives them; ``None`` where it is refused."""
+        if not isinstance(record, dict) or not self._required.keys() <= record.keys():
+            return None
+        values = self._blank.copy()
+        accept = self._accept
+        try:
+            for name, value in record.items():
+                values[name] = accept[name](value)
+        except (Violation, KeyError, TypeError):
+            # Of an unknown name, or of a list or an object, which cannot be looked up.
+            return None
+        return values
+
+    def _read(self, record: object, *, brief: bool) -> tuple[dict[str, Value], list[Fault], int]:
         """A record's canonical values, its errors, and how many fields were not looked at."""
         values = self._blank.copy()
         if not isinstance(record, dict):
@@ -106,14 +163,16 @@ class Reader:
         accept = self._accept
         most = len(accept) + UNKNOWN_FIELDS
         for name, value in islice(record.items(), most):
+            if brief and errors:
+                break
             if name not in accept:
-                errors.append(self._unknown(name, value))
+                errors.append(self._unknown(name, value, brief=brief))
                 continue
             try:
                 values[name] = accept[name](scalar(value))
             except Violation as broken:
-                errors.append(broken_rule(broken))
-        if not self._required.keys() <= record.keys():
+                errors.append(broken_rule(broken, brief=brief))
+        if not (brief and errors) and not self._required.keys() <= record.keys():
             errors += [
                 broken_rule(Violation(column, Rule.REQUIRED, None))
                 for name, column in self._required.items()
@@ -121,12 +180,12 @@ class Reader:
             ]
         return values, errors, max(0, len(record) - most)
 
-    def _unknown(self, name: str, value: object) -> Fault:
+    def _unknown(self, name: str, value: object, *, brief: bool) -> Fault:
         return unknown_name(
             name,
             value,
             known=self._contract.by_name,
-            nearest=self._contract.nearest_name(name),
+            nearest=None if brief else self._contract.nearest_name(name),
             of=f"a {self._contract.subject}",
         )
 

@@ -7,7 +7,7 @@ The schemas are the OpenAPI document's. Requests are judged by :meth:`Column.acc
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -100,10 +100,16 @@ def example_of(contract: Contract) -> dict[str, Any]:
     return {column.name: column.examples[0] for column in contract.inputs if column.examples}
 
 
-def body_of(component: str) -> Schema:
-    """A request body in the OpenAPI document, of the schema that it calls ``component``."""
+def body_of(component: str, others: Mapping[str, Any] | None = None) -> Schema:
+    """A request body in the OpenAPI document.
+
+    Args:
+        component: what it calls the schema of a JSON body.
+        others: the contents of other media types that may be sent.
+    """
     schema = {"$ref": f"#/components/schemas/{component}"}
-    return {"required": True, "content": {"application/json": {"schema": schema}}}
+    content = {"application/json": {"schema": schema}, **(others or {})}
+    return {"required": True, "content": content}
 
 
 def _object(

@@ -8,12 +8,14 @@ in time is cut: whatever it was writing is one transaction, so nothing is left h
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
@@ -22,6 +24,7 @@ from jobchurn import wiring
 from jobchurn.access import is_loopback
 from jobchurn.api.app import create_app
 from jobchurn.api.connections import Connection, look_at, make_room
+from jobchurn.api.crew import Post, lead, post_of
 from jobchurn.api.door import Door
 from jobchurn.errors import JobchurnError
 from jobchurn.flow.services import Services
@@ -35,6 +38,9 @@ UNREADY_SECONDS = 0.5
 ANSWERING_SECONDS = 7
 """How long what is under way may then take to be answered."""
 
+COLLECT_AFTER = 50_000
+"""After how many new objects, beyond those that are gone, garbage is looked for among the young."""
+
 END_SECONDS = 9.5
 """How long after the signal the process ends at the latest, whatever hangs."""
 
@@ -42,15 +48,25 @@ END_SECONDS = 9.5
 class Server(uvicorn.Server):
     """uvicorn, which says that it is leaving before it leaves."""
 
-    def __init__(self, config: uvicorn.Config, door: Door) -> None:
+    def __init__(
+        self, config: uvicorn.Config, door: Door, begun: Callable[[], None] | None = None
+    ) -> None:
         super().__init__(config)
         self._door = door
+        self._begun = begun
         self._loop: asyncio.AbstractEventLoop | None = None
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
         """Serve until a signal asks to end."""
         self._loop = asyncio.get_running_loop()
         await super().serve(sockets)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin to serve."""
+        await super().startup(sockets)
+        settle()
+        if self._begun is not None and not self.should_exit:
+            self._begun()
 
     async def on_tick(self, counter: int) -> bool:
         """What the server does ten times a second."""
@@ -76,8 +92,24 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(services: Services) -> None:
-    """Serve the API at the address that the settings give, until a signal asks to end."""
+def settle() -> None:
+    """Spare the garbage collector what was made at the start, and most of its rounds.
+
+    What a request makes is freed as soon as it is answered, by counting references; a round over
+    everything that is loaded takes longer than a request does, and finds nothing.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 50, 50)
+
+
+def serve(services: Services, post: Post | None = None) -> None:
+    """Serve the API at the address that the settings give, until a signal asks to end.
+
+    Args:
+        services: the house.
+        post: what this process is given where it is one of several.
+    """
     make_room()
     app = create_app(services)
     _warn_of_plain_text(services.settings)
@@ -90,9 +122,13 @@ def serve(services: Services) -> None:
         server_header=False,
         http=Connection,
         ws="none",
+        # A proxy on this machine says for whom it asks. Nothing hangs on it but under which address
+        # failed attempts are counted: who must have a key is not told by addresses of clients.
+        proxy_headers=True,
         timeout_graceful_shutdown=ANSWERING_SECONDS,
     )
-    Server(config, app.state.door).run()
+    server = Server(config, app.state.door, post.tell_begun if post else None)
+    server.run([post.listener] if post else None)
 
 
 def _warn_of_plain_text(settings: Settings) -> None:
@@ -113,8 +149,12 @@ def main() -> int:
     # Each look at whether the tables are those of this version would be two lines of its log.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
-        with wiring.services(read_settings()) as services:
-            serve(services)
+        settings = read_settings()
+        post = post_of()
+        if post is None and settings.api_workers > 1:
+            return lead(settings, settings.api_workers)
+        with wiring.services(settings) as services:
+            serve(services, post)
     except JobchurnError as error:
         sys.stderr.write(f"jobchurn: {error}\n")
         return error.exit_code

@@ -51,6 +51,8 @@ def synth(
     from jobchurn.settings import read_settings
 
     folders = Folders(read_settings().home)
+    if out is None:
+        folders.make()
     target = out or DataFolder(folders.data).dataset
     synthesis.write_csv(_place_for(target), rows=rows, seed=seed)
     note(f"{rows} rows made.")
@@ -71,6 +73,8 @@ def fetch(
     from jobchurn.settings import read_settings
 
     folders = Folders(read_settings().home)
+    if out is None:
+        folders.make()
     target = out or dataset.DataFolder(folders.data).dataset
     rows = dataset.fetch(_place_for(target), wiring.contract(), note)
     note(f"{rows} rows fetched.")

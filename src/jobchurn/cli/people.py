@@ -89,22 +89,26 @@ def _show(done: Forgotten, *, removed: bool) -> None:
 def tidy(
     as_json: Annotated[bool, typer.Option("--json", help="As one JSON object.")] = False,
 ) -> None:
-    """Remove what is older than LOG_DAYS, PREDICTION_DAYS and FILE_DAYS say."""
+    """Remove what is older than LOG_DAYS, PREDICTION_DAYS and FILE_DAYS say; make partitions ahead.
+
+    In the name of the database's owner. `jobchurn up` and compose do it once a day.
+    """
     from jobchurn import wiring
-    from jobchurn.flow import retention
+    from jobchurn.flow.upkeep import keep_up
 
     with wiring.services() as services:
-        tidied = retention.tidy(services)
+        tidied = keep_up(services)
     if as_json:
         typer.echo(json.dumps(dataclasses.asdict(tidied)))
         return
     table(
-        "Removed",
+        "Tidied up",
         ("what", "how many"),
         [
-            ("entries of logs", tidied.entries),
-            ("predictions", tidied.predictions),
-            ("files", tidied.files),
-            ("expired keys", tidied.keys),
+            ("entries of logs removed", tidied.entries),
+            ("predictions removed", tidied.predictions),
+            ("files removed", tidied.files),
+            ("expired keys removed", tidied.keys),
+            ("partitions made", tidied.partitions),
         ],
     )

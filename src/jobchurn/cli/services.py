@@ -108,7 +108,7 @@ def down() -> None:
 def status(
     as_json: Annotated[bool, typer.Option("--json", help="As a JSON array.")] = False,
 ) -> None:
-    """Show how every service fares, and up to where good files are predicted."""
+    """Show how every service fares, what was predicted last, and when it was tidied up."""
     from jobchurn.settings import read_settings
     from jobchurn.stack.control import status as states
 
@@ -125,20 +125,27 @@ def status(
         if state.last_words:
             note(f"{state.name} fails again and again; its last words: {state.last_words}")
     if any(s.name == "postgres" and s.state in ("running", "external") for s in found):
-        _tell_what_is_predicted()
+        _tell_what_was_done()
 
 
 def _fares(state: ServiceState) -> str:
     return f"{state.state}, failing" if state.failing and state.state != "failed" else state.state
 
 
-def _tell_what_is_predicted() -> None:
+def _tell_what_was_done() -> None:
     from jobchurn import wiring
+    from jobchurn.flow.upkeep import JOB
 
     with wiring.services(migrate=False) as services:
         if services.store.missing():
             return
         last = services.store.predictions.last_predicted()
+        tidied = services.store.job_runs.last(JOB)
+    if tidied is None:
+        note("Nobody has tidied up the database yet.")
+    else:
+        outcome = "failed" if tidied[0] == "failed" else "done"
+        note(f"Last tidied up: {outcome} at {tidied[1]:%Y-%m-%d %H:%M:%S} UTC.")
     if last is None:
         note("No good file is predicted yet.")
     else:

@@ -14,14 +14,18 @@ from jobchurn.files.atomic import (
     sync_folders,
     write_atomically,
     write_copy,
+    written_atomically,
 )
 from jobchurn.files.cells import spliced, without
-from jobchurn.files.cut import MAX_CELL_BYTES, Sheet, cut, cut_bytes
+from jobchurn.files.coding import Coder
+from jobchurn.files.cut import Sheet, cut, cut_bytes
+from jobchurn.files.damage import MAX_CELL_BYTES
 from jobchurn.files.folders import Folders, arriving, open_regular, settled, sha256_of
 from jobchurn.files.formula import without_formula
 from jobchurn.files.names import free_name, from_printable, printable, shortened
+from jobchurn.files.reading import Reading, reading
 from jobchurn.files.redact import dropped, emptied, held
-from jobchurn.files.route import refuse, route
+from jobchurn.files.route import Split, refuse, route
 from jobchurn.files.scan import MAX_COLUMNS
 from jobchurn.files.structure import missing_column, shown
 from jobchurn.verdict import StructureRule
@@ -29,8 +33,11 @@ from jobchurn.verdict import StructureRule
 __all__ = [
     "MAX_CELL_BYTES",
     "MAX_COLUMNS",
+    "Coder",
     "Folders",
+    "Reading",
     "Sheet",
+    "Split",
     "StructureRule",
     "arriving",
     "copy",
@@ -47,6 +54,7 @@ __all__ = [
     "open_regular",
     "printable",
     "put_back",
+    "reading",
     "refuse",
     "remove",
     "route",
@@ -61,4 +69,5 @@ __all__ = [
     "without_formula",
     "write_atomically",
     "write_copy",
+    "written_atomically",
 ]

@@ -5,10 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-import stat
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from errno import EXDEV
 from pathlib import Path
 from typing import IO
@@ -19,25 +18,23 @@ from jobchurn.files.names import free_name
 _PIECE = 1024 * 1024
 
 
-def write_atomically(
-    path: Path, content: bytes | Iterable[bytes], staging: Path | None = None
-) -> None:
-    """Write a file whole or not at all: a temporary file, fsync, rename, fsync of the folder.
+@contextmanager
+def written_atomically(path: Path, staging: Path | None = None) -> Iterator[IO[bytes]]:
+    """A file to be written whole or not at all: temporary, fsync, rename, fsync of the folder.
 
-    It replaces what lies there. Once this returns, the file survives a crash of the machine. The
-    temporary file lies in ``staging``, a folder of the same file system that is removed with
+    It replaces what lies there. Once the block has ended, the file survives a crash of the machine.
+    The temporary file lies in ``staging``, a folder of the same file system that is removed with
     whatever a killed writer left in it; by default beside the file.
 
     Raises:
-        OSError: the file cannot be written; then nothing is left behind, and what lay there lies
-            there still.
+        OSError: the file cannot be written. Then, as where the block fails, nothing is left behind,
+            and what lay there lies there still.
     """
     temporary = (staging or path.parent) / f".{secrets.token_hex(8)}.tmp"
     try:
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
-        with os.fdopen(descriptor, "wb") as file:
-            for piece in (content,) if isinstance(content, bytes) else content:
-                file.write(piece)
+        with os.fdopen(descriptor, "wb", _PIECE) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -46,6 +43,19 @@ def write_atomically(
             temporary.unlink(missing_ok=True)
         raise
     _sync(path.parent)
+
+
+def write_atomically(
+    path: Path, content: bytes | Iterable[bytes], staging: Path | None = None
+) -> None:
+    """Write content to a file as :func:`written_atomically` does.
+
+    Raises:
+        OSError: as there.
+    """
+    with written_atomically(path, staging) as file:
+        for piece in (content,) if isinstance(content, bytes) else content:
+            file.write(piece)
 
 
 def copy(source: Path, destination: Path, staging: Path | None = None) -> None:
@@ -154,7 +164,7 @@ def write_copy(source: IO[bytes], destination: Path) -> str:
             file.write(piece)
         file.flush()
         found = os.fstat(source.fileno())
-        os.fchmod(file.fileno(), stat.S_IMODE(found.st_mode))
+        os.fchmod(file.fileno(), found.st_mode & 0o777)  # no right to become somebody else
         os.utime(file.fileno(), ns=(found.st_atime_ns, found.st_mtime_ns))
         os.fsync(file.fileno())
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -30,6 +31,9 @@ _COMPRESSED = (
     ".zip",
     ".zst",
 )
+
+_CLOSED = 0o750
+"""The mode of a new folder that holds people's records; whoever opens it to others, has to."""
 
 
 @dataclass(frozen=True)
@@ -78,16 +82,18 @@ class Folders:
         return self.root / "models"
 
     def make(self) -> None:
-        """Make those folders that do not exist."""
+        """Make those folders that do not exist: what holds people's records, closed to others."""
+        for folder in (self.data, self.models):
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=_CLOSED, exist_ok=True)
         for folder in (
             self.raw_data,
             self.good_data,
             self.bad_data,
             self.reports,
             self.work,
-            self.models,
         ):
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(exist_ok=True)
 
 
 def arriving(folder: Path) -> list[Path]:
@@ -125,26 +131,37 @@ def settled(path: Path, seconds: float, now: float | None = None) -> bool:
     return min(abs(now - found.st_mtime), abs(now - found.st_ctime)) >= seconds
 
 
-def open_regular(path: Path) -> BufferedReader:
+def open_regular(path: Path, *, links: bool = True) -> BufferedReader:
     """Open a regular file to read its bytes; a pipe or a device would keep its reader waiting.
+
+    Args:
+        path: the file.
+        links: whether the name may be a symbolic link. Where others than its reader can make names,
+            they would have anything read that the reader may read.
 
     Raises:
         OSError: it cannot be opened.
         DataUnusable: it is no regular file.
     """
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        followed = 0 if links else os.O_NOFOLLOW
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | followed)
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        raise DataUnusable(f"{path} is a symbolic link.", "Give the path of a CSV file.") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise DataUnusable(f"{path} is no regular file.", "Give the path of a CSV file.")
     return os.fdopen(descriptor, "rb")
 
 
-def sha256_of(path: Path) -> str:
-    """The hash of a file's content, in hexadecimal.
+def sha256_of(path: Path, *, links: bool = True) -> str:
+    """The hash of a file's content, in hexadecimal; ``links`` as for :func:`open_regular`.
 
     Raises:
         OSError: the file cannot be read.
         DataUnusable: it is no regular file.
     """
-    with open_regular(path) as file:
+    with open_regular(path, links=links) as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

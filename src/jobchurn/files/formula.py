@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import re
 
-from jobchurn.contract import NUMBER_PATTERN
+from jobchurn.contract import FORMULA_STARTS, NUMBER_PATTERN
 
-_FORMULA = re.compile(r"[=+\-@\t\r\n＝＋－＠]")
+_STARTS = tuple(FORMULA_STARTS)
 _NUMBER = re.compile(NUMBER_PATTERN)
 
 
 def without_formula(text: str) -> str:
     """The text with an apostrophe before it where a spreadsheet would take it for a formula.
 
-    Source: OWASP, "CSV Injection". A negative number is no formula.
+    A negative number is none.
     """
-    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+    return f"'{text}" if text.startswith(_STARTS) and not _NUMBER.fullmatch(text) else text

@@ -1,48 +1,125 @@
-"""Route: a cut file's records go to good or bad, byte for byte as they came."""
+"""Route: a file's records go to good or bad, byte for byte as they came, in one reading."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Container, Iterator
-from itertools import groupby
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
+from typing import IO
 
-from jobchurn.files.atomic import pieces, write_atomically
-from jobchurn.files.cut import Sheet
+from jobchurn.files.atomic import pieces, write_atomically, written_atomically
+from jobchurn.files.reading import Blocks, blocks_of
+
+Run = tuple[int, int]
+"""Neighbouring records: the first byte, and the one after the last."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Which bytes of a file are bad records.
+
+    Attributes:
+        sha256: the hash of the file of which this holds, in hexadecimal.
+        head: where its first record begins, and the header ends.
+        bad: the runs of bad records, in order; all other records are good.
+    """
+
+    sha256: str
+    head: int
+    bad: Iterable[Run]
 
 
 def route(
-    sheet: Sheet,
-    bad: Container[int],
+    source: Path,
+    split: Split,
     good: Path | None,
-    bad_path: Path | None,
+    bad: Path | None,
     staging: Path | None = None,
-) -> None:
+) -> bool:
     """Write the header and the good records to one file, the header and the bad ones to another.
 
-    Each record goes to exactly one of them, in the order of the file, its bytes untouched. Written
-    one after the other, each atomically: to repeat it does no harm.
+    Each record goes to exactly one of them, in the order of the file, its bytes untouched. Each
+    file is written atomically, the good one first: to repeat it does no harm.
 
     Args:
-        sheet: the cut file.
-        bad: the rows that are bad, from 1.
+        source: the file.
+        split: which of its records are bad.
         good: where good records belong; ``None`` where there are none.
-        bad_path: where bad records belong; ``None`` where there are none.
+        bad: where bad records belong; ``None`` where there are none.
         staging: where files lie until they are whole; see :func:`~jobchurn.files.write_atomically`.
 
+    Returns:
+        Whether they are written; they are not where the file's content is another by now.
+
     Raises:
-        ValueError: a record would go nowhere, or the file is refused as a whole.
-        OSError: a file cannot be written.
+        ValueError: a record would go nowhere.
+        OSError: a file cannot be read or written.
     """
-    if sheet.refusal is not None:
-        raise ValueError("a refused file has no records to route")
-    rows = range(1, sheet.rows + 1)
-    for place, is_bad in ((good, False), (bad_path, True)):
-        if place is None and any((row in bad) is is_bad for row in rows):
-            raise ValueError(f"{'bad' if is_bad else 'good'} records have nowhere to go")
-    for place, is_bad in ((good, False), (bad_path, True)):
-        if place is not None:
-            write_atomically(place, _pieces(sheet, bad, is_bad), staging)
+    try:
+        with ExitStack() as written:
+            # The last to be begun is the first to be whole.
+            outs = [
+                written.enter_context(written_atomically(place, staging)) if place else None
+                for place in (bad, good)
+            ]
+            with blocks_of(source) as blocks:
+                _write(blocks, split, bad=outs[0], good=outs[1])
+                _check(blocks, split)
+    except _Changed:
+        return False
+    return True
+
+
+def _write(blocks: Blocks, split: Split, *, good: IO[bytes] | None, bad: IO[bytes] | None) -> None:
+    places = {
+        _Side.BOTH: [file for file in (good, bad) if file],
+        _Side.GOOD: [good] if good else [],
+        _Side.BAD: [bad] if bad else [],
+    }
+    stretches = _stretches(split)
+    stop, side = next(stretches)
+    offset = 0
+    while not blocks.is_over:
+        block = memoryview(blocks.more())
+        place = 0
+        while place < len(block):
+            if offset + place >= stop:
+                stop, side = next(stretches)
+                continue
+            piece = block[place : stop - offset]
+            if not places[side] and side is not _Side.BOTH:
+                raise ValueError(f"{side} records have nowhere to go")
+            for file in places[side]:
+                file.write(piece)
+            place += len(piece)
+        offset += len(block)
+
+
+def _check(blocks: Blocks, split: Split) -> None:
+    if blocks.sha256() != split.sha256:
+        raise _Changed
+
+
+class _Side(StrEnum):
+    BOTH = "header"
+    GOOD = "good"
+    BAD = "bad"
+
+
+def _stretches(split: Split) -> Iterator[tuple[int, _Side]]:
+    """The byte after each stretch of a file, and where the stretch goes."""
+    yield split.head, _Side.BOTH
+    at = split.head
+    for start, stop in split.bad:
+        if start > at:
+            yield start, _Side.GOOD
+        yield stop, _Side.BAD
+        at = stop
+    yield sys.maxsize, _Side.GOOD
 
 
 def refuse(source: Path, sha256: str, bad_path: Path, staging: Path | None = None) -> bool:
@@ -78,12 +155,3 @@ def refuse(source: Path, sha256: str, bad_path: Path, staging: Path | None = Non
 
 class _Changed(Exception):
     """The file is no longer what was to be written."""
-
-
-def _pieces(sheet: Sheet, bad: Container[int], wanted: bool) -> Iterator[bytes]:
-    """The header, then each run of neighbouring records in one piece."""
-    yield sheet.head
-    for is_bad, run in groupby(range(1, sheet.rows + 1), key=lambda row: row in bad):
-        if is_bad is wanted:
-            rows = list(run)
-            yield sheet.data[sheet.starts[rows[0] - 1] : sheet.starts[rows[-1]]]

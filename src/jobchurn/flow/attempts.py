@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Concatenate, ParamSpec, TypeVar
 
 from jobchurn.errors import JobchurnError, LeaseLost
 from jobchurn.flow.services import Services
@@ -17,6 +17,7 @@ from jobchurn.store.arrivals import Claim
 from jobchurn.verdict import Reason, StructureRule
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 def are_used_up(services: Services, claim: Claim) -> bool:
@@ -36,13 +37,15 @@ def refusal_of(claim: Claim) -> Reason:
     )
 
 
-def blameless(step: Callable[[Services, Claim], T]) -> Callable[[Services, Claim], T]:
+def blameless(
+    step: Callable[Concatenate[Services, Claim, P], T],
+) -> Callable[Concatenate[Services, Claim, P], T]:
     """The step, its foreseen failures not held against the file; nor is who interrupts it."""
 
     @functools.wraps(step)
-    def tried(services: Services, claim: Claim) -> T:
+    def tried(services: Services, claim: Claim, /, *args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return step(services, claim)
+            return step(services, claim, *args, **kwargs)
         except LeaseLost:
             raise  # it is another worker's by now, and so is the count
         except (JobchurnError, OSError, KeyboardInterrupt):

@@ -36,6 +36,7 @@ FORMAT = 1
 
 _ON_THEIR_WAY = ("raw_data", "work")
 _ROUTED = ("good_data", "bad_data", "reports")
+_KEPT = ("data", "models", "secrets")
 _PASSES = 100
 
 Dump = Callable[[str, Path], None]
@@ -85,6 +86,11 @@ class Manifest:
                 f"{folder} holds no backup that can be read.",
                 "Name the folder that `jobchurn backup` has written, whole.",
             ) from None
+        if strange := [name for name in manifest.files if not _belongs(name)]:
+            raise DataUnusable(
+                f"The backup names {strange[0]!a}, which is no file of a home.",
+                "Do not restore it: it was not written by `jobchurn backup`.",
+            )
         return manifest
 
 
@@ -115,9 +121,12 @@ def backup(services: Services, target: Path, dump: Dump) -> Manifest:
         dump(moment.snapshot, draft / DATABASE)
         copied, missing = {}, []
         for path in sorted({*moment.files, *map(str, _beside(services, moment.models))}):
+            name = os.path.relpath(path, home)
+            if not _belongs(name):  # the ledger can be written to by more than its owner
+                missing.append(path)
+                continue
             try:
                 with files.open_regular(Path(path)) as source:
-                    name = os.path.relpath(path, home)
                     copied[name] = files.write_copy(source, draft / "home" / name)
             except FileNotFoundError:
                 missing.append(path)
@@ -147,7 +156,7 @@ def unpack(folder: Path, home: Path) -> Manifest:
     damaged = [
         name
         for name, digest in [*manifest.files.items(), (None, manifest.database)]
-        if not _is_whole(folder / "home" / name if name else folder / DATABASE, digest)
+        if not _is_whole(folder / (f"home/{name}" if name else DATABASE), digest, folder)
     ]
     if damaged:
         raise DataUnusable(
@@ -160,6 +169,7 @@ def unpack(folder: Path, home: Path) -> Manifest:
             f"{occupied[0]} holds files already.",
             "Set JOBCHURN_HOME to an empty folder, or remove what is there (`jobchurn reset`).",
         )
+    files.Folders(home).make()
     for name in manifest.files:
         with (folder / "home" / name).open("rb") as source:
             files.write_copy(source, home / name)
@@ -242,9 +252,18 @@ def _has_files(path: Path) -> bool:
     return any(True for _ in _files_below(path))
 
 
-def _is_whole(path: Path, digest: str) -> bool:
+def _belongs(name: str) -> bool:
+    """Whether a path below a home names a file of it, and nothing outside."""
+    parts = name.split("/")
+    return parts[0] in _KEPT and len(parts) > 1 and not {"", ".", ".."}.intersection(parts)
+
+
+def _is_whole(path: Path, digest: str, folder: Path) -> bool:
+    """Whether a file of a backup is what it was; one that a link leads to is none."""
     with suppress(OSError):
-        return files.sha256_of(path) == digest
+        return path.resolve() == folder.resolve() / path.relative_to(folder) and (
+            files.sha256_of(path) == digest
+        )
     return False
 
 

@@ -14,8 +14,8 @@ killed in between, the next caller of ``read_data`` takes the run up where it st
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import random
 import time
 from collections.abc import Iterator
@@ -23,9 +23,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobchurn import files, quality, report
+from jobchurn import files, report
 from jobchurn.errors import DataUnusable, LeaseLost, NotFound
-from jobchurn.flow import alert, attempts, lease, work
+from jobchurn.flow import alert, attempts, judging, lease, staged, work
 from jobchurn.flow.services import Services
 from jobchurn.policy import Criticality, criticality_of
 from jobchurn.store.arrivals import Claim
@@ -33,8 +33,6 @@ from jobchurn.store.runs import Run
 from jobchurn.verdict import Reason, Verdict
 
 log = logging.getLogger(__name__)
-
-_VERDICT, _REPORT = "verdict.json", "report.html"
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,10 @@ def read_data(
     random.shuffle(candidates)
     for path in candidates:
         try:
-            claim = _claim(services, path, trigger, holder)
+            status = path.lstat()
+            claim = _claim(services, path, status, trigger, holder)
+        except FileNotFoundError:  # another worker was faster
+            continue
         except PermissionError:
             if file:
                 raise
@@ -74,7 +75,7 @@ def read_data(
             name = files.printable(path.name)
             log.warning("%s waits: this user has no right to read it (see chmod).", name)
             continue
-        if claim is not None and work.secure(services, claim):
+        if claim is not None and work.secure(services, claim, status):
             return claim
     alert.retry_alerts(services)  # in a quiet moment, so that one comes to those not reached
     return None
@@ -118,7 +119,7 @@ def validate_data(services: Services, claim: Claim) -> Verdict:
     folder = work.folder_of(services, claim)
     with lease.kept(services.store, claim, services.settings.lease_seconds):
         if attempts.are_used_up(services, claim):
-            verdict = Verdict(rows_total=0, refusal=attempts.refusal_of(claim))
+            verdict = _refused(folder, attempts.refusal_of(claim))
         else:
             verdict = _judged(services, claim)
         page = report.render(
@@ -130,25 +131,30 @@ def validate_data(services: Services, claim: Claim) -> Verdict:
             started_at=claim.started_at,
             duplicate_of=claim.duplicate_of,
         )
-        files.write_atomically(folder / _REPORT, page.encode())
-        # Last, so that a verdict in the folder means that the step is done.
-        files.write_atomically(folder / _VERDICT, verdict.to_json().encode())
+        staged.leave(folder, verdict, page)
     return verdict
 
 
+def _refused(folder: Path, reason: Reason) -> Verdict:
+    with staged.findings(folder) as found:
+        found.refuse(reason)
+    return Verdict(rows_total=0, refusal=reason)
+
+
 def _judged(services: Services, claim: Claim) -> Verdict:
-    sheet = _sheet(services, claim)
-    if sheet.refusal is not None:
-        return Verdict(rows_total=sheet.rows, refusal=sheet.refusal, notes=sheet.notes)
-    return quality.judge(
-        sheet.columns,
-        services.contract,
-        rows=sheet.rows,
-        faults=sheet.faults,
-        missing=sheet.missing,
-        known_levels=services.registry.known_levels(),
-        notes=sheet.notes,
-    )
+    """What the contract makes of the claimed file; reasons and bad rows are left in the folder.
+
+    Raises:
+        LeaseLost: it is no longer what was claimed.
+    """
+    folder = work.folder_of(services, claim)
+    with files.reading(work.raw_of(services, claim), services.contract) as reading:
+        verdict = judging.judged(
+            reading, services.contract, folder, known_levels=services.registry.known_levels()
+        )
+        if reading.sha256 != claim.sha256:
+            raise _written_to(services, claim)
+    return verdict
 
 
 @attempts.blameless
@@ -180,12 +186,13 @@ def split_and_save(services: Services, claim: Claim) -> None:
             if attempts.are_used_up(services, claim):  # one of the earlier ones may have routed
                 files.remove(services.folders.good_data / routes.bad.name)
         elif routes.good or routes.bad:
-            sheet = _sheet(services, claim)
-            bad = range(1, sheet.rows + 1) if verdict.missing else verdict.bad.keys()
-            files.route(sheet, bad, routes.good, routes.bad, folder)
+            split = staged.split_in(folder, claim.sha256)
+            raw = work.raw_of(services, claim)
+            if not files.route(raw, split, routes.good, routes.bad, folder):
+                raise _written_to(services, claim)
         if routes.reasons:
-            files.write_atomically(routes.reasons, _reason_lines(verdict), folder)
-        files.write_atomically(routes.report, (folder / _REPORT).read_bytes(), folder)
+            files.copy(staged.reasons_in(folder), routes.reasons, folder)
+        files.copy(staged.report_in(folder), routes.report, folder)
         services.store.arrivals.check(claim)
 
 
@@ -232,7 +239,7 @@ def _publish(services: Services, claim: Claim) -> Run:
 
 def ingest(services: Services, claim: Claim) -> Run:
     """Take a claimed arrival through all steps; those that are done already cost little."""
-    is_judged = (work.folder_of(services, claim) / _VERDICT).exists()
+    is_judged = staged.is_judged(work.folder_of(services, claim))
     if not is_judged or attempts.are_used_up(services, claim):
         validate_data(services, claim)
     save_statistics(services, claim)
@@ -276,9 +283,8 @@ def staged_verdict(services: Services, claim: Claim) -> Verdict:
         DataUnusable: it left none.
         LeaseLost: another worker has taken the run over, and may have tidied up.
     """
-    path = work.folder_of(services, claim) / _VERDICT
     try:
-        return Verdict.from_json(path.read_text())
+        return staged.verdict_in(work.folder_of(services, claim))
     except FileNotFoundError:
         services.store.arrivals.check(claim)
         raise DataUnusable(
@@ -305,28 +311,6 @@ def routes_of(services: Services, claim: Claim, verdict: Verdict) -> Routes:
 def _criticality(services: Services, verdict: Verdict) -> Criticality:
     settings = services.settings
     return criticality_of(verdict, medium=settings.bad_ratio_medium, high=settings.bad_ratio_high)
-
-
-def _reason_lines(verdict: Verdict) -> Iterator[bytes]:
-    """One JSON object a line: whole-file reasons first, then row by row."""
-
-    def line(reason: Reason) -> bytes:
-        fields = {
-            "row": reason.row,
-            "column": reason.column,
-            "rule": reason.rule,
-            "text": reason.text,
-            "message": reason.message,
-            "repair": reason.repair,
-        }
-        return json.dumps(fields).encode() + b"\n"
-
-    if verdict.refusal is not None:
-        yield line(verdict.refusal)
-    for column in verdict.missing:
-        yield line(files.missing_column(column))
-    for reasons in verdict.bad.values():
-        yield from map(line, reasons)
 
 
 def _settled(services: Services) -> list[Path]:
@@ -366,10 +350,12 @@ def _delivered(services: Services, file: Path) -> Path:
     return copy
 
 
-def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim | None:
+def _claim(
+    services: Services, path: Path, status: os.stat_result, trigger: str, holder: str
+) -> Claim | None:
     try:
-        status, digest = path.stat(), files.sha256_of(path)
-    except FileNotFoundError:  # another worker was faster
+        digest = files.sha256_of(path, links=False)
+    except DataUnusable:  # it is no file by now
         return None
     return services.store.arrivals.claim(
         name=path.name,
@@ -382,18 +368,6 @@ def _claim(services: Services, path: Path, trigger: str, holder: str) -> Claim |
         # When it was put there; when its content was written may be long ago.
         arrived_at=datetime.fromtimestamp(status.st_ctime, UTC),
     )
-
-
-def _sheet(services: Services, claim: Claim) -> files.Sheet:
-    """The claimed file, cut.
-
-    Raises:
-        LeaseLost: it is no longer what was claimed; or another worker has the run.
-    """
-    sheet = files.cut(work.raw_of(services, claim), services.contract)
-    if sheet.sha256 != claim.sha256:
-        raise _written_to(services, claim)
-    return sheet
 
 
 def _written_to(services: Services, claim: Claim) -> LeaseLost:

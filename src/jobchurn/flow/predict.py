@@ -25,6 +25,10 @@ Stage = Callable[[str], AbstractContextManager[object]]
 """Given the name of a stage of the work, a block around it: watches how long the stage takes."""
 
 
+_written = json.JSONEncoder(sort_keys=True).encode
+"""What is written must not change: fingerprints are kept, and held against those to come."""
+
+
 def unwatched(_: str) -> AbstractContextManager[None]:
     """The block around a stage that nobody watches."""
     return nullcontext()
@@ -85,6 +89,34 @@ class Answer:
         return len(self.predictions)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a request asks.
+
+    Attributes:
+        records: those that the contract admits; every column of it is a key of each.
+        source: which door asked.
+        key: names the request; whoever repeats it gets the first answer and adds nothing.
+        refused: the request's other records; their numbers are not given to ``records``.
+        run_id: the run of ingestion that the records come from, if any.
+        file_name: the file that they come from.
+        first_row: the row of that file in which the request's first record stands, from 1.
+    """
+
+    records: Sequence[Record]
+    source: Source
+    key: str | None = None
+    refused: Sequence[Refusal] = ()
+    run_id: str | None = None
+    file_name: str | None = None
+    first_row: int | None = None
+
+    @property
+    def leaves_nothing(self) -> bool:
+        """Whether there is nothing of it to keep, so that no answer to it is looked up either."""
+        return not self.records and self.key is None
+
+
 def predict(
     services: Services,
     model: Model,
@@ -117,30 +149,68 @@ def predict(
         DatabaseUnreachable: nothing was kept.
     """
     names = services.contract.by_name
-    whole = [{name: record.get(name) for name in names} for record in records]
-    if not whole and key is None:
-        return Answer([], [], list(refused), model.version, None, replayed=False)
-    with stage("score"):
-        probabilities = model.probabilities(whole).tolist()
-    positions = places(len(whole), refused)
-    batch = Batch(
-        records=whole,
-        probabilities=probabilities,
-        decisions=[services.policy.decide(probability) for probability in probabilities],
+    asked = Asked(
+        records=[{name: record.get(name) for name in names} for record in records],
         source=source,
-        model_version=model.version,
-        policy_version=services.policy.version,
         key=key,
-        fingerprint=fingerprint_of(whole, source=source, refused=refused) if key else "",
-        positions=positions,
-        refused=list(refused) or None,
+        refused=refused,
         run_id=run_id,
         file_name=file_name,
-        row_numbers=None if first_row is None else [first_row + p for p in positions],
+        first_row=first_row,
     )
+    return answer_alone(services, model, asked, stage)
+
+
+def answer_alone(
+    services: Services, model: Model, asked: Asked, stage: Stage = unwatched
+) -> Answer:
+    """The answer to one request, by itself; as :func:`predict`, which lists what is raised."""
+    if asked.leaves_nothing:
+        return nothing_of(asked, model.version)
+    with stage("score"):
+        probabilities = model.probabilities(asked.records).tolist()
+    batch = batch_of(services, model.version, asked, probabilities)
     with stage("store"):
         stored = services.store.predictions.write(batch)
-    return _answer(stored, services.contract)
+    return answer_of(stored, services.contract)
+
+
+def nothing_of(asked: Asked, model_version: str) -> Answer:
+    """The answer to a request that leaves nothing to keep."""
+    return Answer([], [], list(asked.refused), model_version, None, replayed=False)
+
+
+def batch_of(
+    services: Services, model_version: str, asked: Asked, probabilities: Sequence[float]
+) -> Batch:
+    """What is to be kept of a request.
+
+    Args:
+        services: the policy that decides.
+        model_version: which model gave the probabilities.
+        asked: the request.
+        probabilities: one for each of its records.
+    """
+    records, refused = asked.records, asked.refused
+    policy, first_row = services.policy, asked.first_row
+    positions = places(len(records), refused)
+    return Batch(
+        records=records,
+        probabilities=probabilities,
+        decisions=[policy.decide(probability) for probability in probabilities],
+        source=asked.source,
+        model_version=model_version,
+        policy_version=policy.version,
+        key=asked.key,
+        fingerprint=(
+            fingerprint_of(records, source=asked.source, refused=refused) if asked.key else ""
+        ),
+        positions=positions,
+        refused=list(refused) or None,
+        run_id=asked.run_id,
+        file_name=asked.file_name,
+        row_numbers=None if first_row is None else [first_row + p for p in positions],
+    )
 
 
 def fingerprint_of(records: Sequence[Record], *, source: Source, refused: Sequence[Refusal]) -> str:
@@ -149,12 +219,13 @@ def fingerprint_of(records: Sequence[Record], *, source: Source, refused: Sequen
     Taken of the canonical records, so that neither the spelling of a value nor the door through
     which the request came makes a difference.
     """
-    asked = json.dumps([source, records, refused], sort_keys=True)
-    return hashlib.sha256(asked.encode()).hexdigest()
+    return hashlib.sha256(_written([source, records, refused]).encode()).hexdigest()
 
 
 def places(accepted: int, refused: Sequence[Refusal]) -> list[int]:
     """The places of the accepted records in a request, from 0: those that no refused one has."""
+    if not refused:
+        return list(range(accepted))
     taken = {refusal["record"] - 1 for refusal in refused}
     return [place for place in range(accepted + len(taken)) if place not in taken]
 
@@ -164,7 +235,8 @@ def shown_of(record: Record, contract: Contract) -> dict[str, Value]:
     return {column.name: record.get(column.name) for column in contract.inputs}
 
 
-def _answer(stored: Stored, contract: Contract) -> Answer:
+def answer_of(stored: Stored, contract: Contract) -> Answer:
+    """What is told of what is kept."""
     return Answer(
         predictions=[
             Prediction(position + 1, decision, probability, id_)

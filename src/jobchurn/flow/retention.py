@@ -25,15 +25,24 @@ class Tidied:
         predictions: rows of the database.
         files: good and bad rows, reasons and reports.
         keys: of the API, long expired.
+        partitions: how many were made for coming months.
     """
 
     entries: int = 0
     predictions: int = 0
     files: int = 0
     keys: int = 0
+    partitions: int = 0
+
+    @property
+    def anything(self) -> bool:
+        """Whether there was anything to do."""
+        return self != Tidied()
 
 
-def tidy(services: Services, now: datetime | None = None) -> Tidied:
+def tidy(
+    services: Services, now: datetime | None = None, *, make_partitions: bool = False
+) -> Tidied:
     """Remove what is older than the settings say; a repeat finds nothing.
 
     A service that has a role of its own removes entries of logs alone: the rest is for the owner of
@@ -42,6 +51,7 @@ def tidy(services: Services, now: datetime | None = None) -> Tidied:
     Args:
         services: the settings, the folders and the database.
         now: the moment of looking back; by default the present.
+        make_partitions: also make room for what is to come.
     """
     settings, store = services.settings, services.store
     now = now or datetime.now(UTC)
@@ -54,6 +64,7 @@ def tidy(services: Services, now: datetime | None = None) -> Tidied:
                 "database's owner: this one may not remove predictions."
             )
         return Tidied(entries)
+    made = store.partitions.make() if make_partitions else []
     predictions = 0
     if settings.prediction_days:
         oldest = now - timedelta(days=settings.prediction_days)
@@ -63,7 +74,8 @@ def tidy(services: Services, now: datetime | None = None) -> Tidied:
         oldest = now - timedelta(days=settings.file_days)
         with files.held(services.folders.data):
             gone = sum(_without_files(services, run) for run in _runs(services, oldest))
-    return Tidied(entries, predictions, gone, store.retention.forget_keys(oldest_entry))
+    keys = store.retention.forget_keys(oldest_entry)
+    return Tidied(entries, predictions, gone, keys, len(made))
 
 
 def _runs(services: Services, before: datetime) -> list[Run]:

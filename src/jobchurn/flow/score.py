@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from jobchurn import files
+from jobchurn.columnar import Records
 from jobchurn.errors import (
     DatabaseLocked,
     DataUnusable,
@@ -21,8 +27,9 @@ from jobchurn.errors import (
     InvalidRecords,
     JobchurnError,
 )
-from jobchurn.flow.predict import predict
-from jobchurn.flow.rows import Record, Rows, read_rows
+from jobchurn.flow.bulk import predict_bulk
+from jobchurn.flow.predict import Asked, predict
+from jobchurn.flow.rows import Rows, read_admitted, read_rows
 from jobchurn.flow.services import Services
 from jobchurn.store.predictions import GoodFile
 
@@ -33,7 +40,7 @@ class Predictor(Protocol):
     """Predicts and keeps records of a good file, exactly once for each key."""
 
     def __call__(
-        self, records: Sequence[Record], *, key: str, run_id: str, file: str, first_row: int
+        self, records: Records, *, key: str, run_id: str, file: str, first_row: int
     ) -> None:
         """Return once the predictions are committed."""
 
@@ -49,19 +56,22 @@ class Scored:
 def here(services: Services) -> Predictor:
     """A predictor inside this process, with the champion of the moment."""
 
-    def predictor(
-        records: Sequence[Record], *, key: str, run_id: str, file: str, first_row: int
-    ) -> None:
-        predict(
-            services,
-            services.registry.champion(),
-            records,
-            source="scheduled",
-            key=key,
-            run_id=run_id,
-            file_name=file,
-            first_row=first_row,
-        )
+    def predictor(records: Records, *, key: str, run_id: str, file: str, first_row: int) -> None:
+        with ThreadPoolExecutor(1, "scoring") as scoring:
+            predict_bulk(
+                services,
+                services.registry.champion(),
+                Asked(
+                    records=records,
+                    source="scheduled",
+                    key=key,
+                    run_id=run_id,
+                    file_name=file,
+                    first_row=first_row,
+                ),
+                lambda *_: None,
+                scoring,
+            )
 
     return predictor
 
@@ -85,15 +95,15 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
             f"The good rows of run {good.run_id} cannot be read from {path}: {error.strerror}.",
             "Put the file back: nothing else holds these rows.",
         ) from error
-    rows = read_rows(path, services.contract)
-    digest, records = rows.sheet.sha256, rows.records
-    for number, piece in enumerate(_pieces(records, services.settings.max_records)):
+    found = read_admitted(path, services.contract)
+    digest, records = found.sheet.sha256, found.records
+    for number, piece in enumerate(_pieces(found.rows, services.settings.max_records)):
         predictor(
-            [records[row] for row in piece],
+            records[piece].compact(),
             key=f"file:{digest}:{number}",
             run_id=good.run_id,
             file=files.printable(path.name),
-            first_row=piece[0],
+            first_row=int(found.rows[piece.start]),
         )
     services.store.predictions.mark_predicted(
         digest, name=path.name, mtime=status.st_mtime, rows=len(records), run_id=good.run_id
@@ -101,16 +111,12 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
     return Scored(path.name, len(records))
 
 
-def _pieces(rows: Iterable[int], size: int) -> Iterator[list[int]]:
+def _pieces(rows: NDArray[np.int64], size: int) -> Iterator[slice]:
     """Neighbouring rows, at most ``size`` at once: what was removed on request leaves a gap."""
-    piece: list[int] = []
-    for row in rows:
-        if piece and (len(piece) == size or row != piece[-1] + 1):
-            yield piece
-            piece = []
-        piece.append(row)
-    if piece:
-        yield piece
+    gaps = np.flatnonzero(np.diff(rows) != 1) + 1
+    for begin, end in pairwise([0, *gaps.tolist(), len(rows)]):
+        for start in range(begin, end, size):
+            yield slice(start, min(start + size, end))
 
 
 def score_new(

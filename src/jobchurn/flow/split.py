@@ -21,6 +21,7 @@ from jobchurn import files
 from jobchurn.contract import Column, Contract, Violation
 from jobchurn.errors import DataUnusable, InvalidRequest
 from jobchurn.faults import Fault, faults_of
+from jobchurn.flow.rows import readable_sheet
 
 FILES_FOR_ALL_FAULTS = 8
 """From this many files on every fault occurs; with fewer, no file loses a column."""
@@ -135,7 +136,7 @@ def split(
         raise InvalidRequest(
             f"An error rate of {error_rate} is no share.", "Give a number from 0 to 1."
         )
-    sheet = _readable(csv, contract)
+    sheet = readable_sheet(csv, contract)
     if sheet.rows < n_files:
         raise DataUnusable(
             f"{csv.name} has {sheet.rows} rows, too few for {n_files} files.",
@@ -180,7 +181,7 @@ def set_aside(
     """
     if not 0 < share < 1:
         raise InvalidRequest(f"{share} is no share.", "Give a number between 0 and 1.")
-    sheet = _readable(csv, contract)
+    sheet = readable_sheet(csv, contract)
     groups = list(_rows_by_id(sheet, contract.id).values())
     Random(seed).shuffle(groups)  # noqa: S311
     room = round(share * sheet.rows)
@@ -202,23 +203,6 @@ def set_aside(
     }
     _write_new(contents, [path for path in contents if path.exists()])
     return len(chosen)
-
-
-def _readable(csv: Path, contract: Contract) -> files.Sheet:
-    try:
-        sheet = files.cut(csv, contract)
-    except OSError as error:
-        raise DataUnusable(
-            f"{csv} cannot be read: {error.strerror}.", "Give the path of a CSV file."
-        ) from error
-    if sheet.refusal is not None:
-        raise DataUnusable(f"{csv.name} cannot be read.", sheet.refusal.message)
-    if sheet.missing:
-        raise DataUnusable(
-            f"{csv.name} lacks the required columns {', '.join(sheet.missing)}.",
-            "Add them, with a value in every row.",
-        )
-    return sheet
 
 
 _Damage = Fault | dict[int, Fault]

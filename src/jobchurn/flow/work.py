@@ -7,11 +7,12 @@ removed because its rows lie elsewhere, or put back as an arriving file.
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from pathlib import Path
 
 from jobchurn import files
-from jobchurn.errors import LeaseLost
+from jobchurn.errors import DataUnusable, LeaseLost
 from jobchurn.flow.attempts import blameless
 from jobchurn.flow.services import Services
 from jobchurn.store.arrivals import Claim
@@ -36,11 +37,18 @@ def places_of(services: Services, run_id: str, name: str) -> tuple[Path, ...]:
 
 
 @blameless
-def secure(services: Services, claim: Claim) -> bool:
-    """Have a claimed file in the run's work folder; whether this worker has it, and as claimed."""
+def secure(services: Services, claim: Claim, hashed: os.stat_result | None = None) -> bool:
+    """Have a claimed file in the run's work folder; whether this worker has it, and as claimed.
+
+    Args:
+        services: over which it is claimed.
+        claim: the claim.
+        hashed: what was known of the file before this worker took its hash. Where it is the same
+            still, the hash is not taken again; whoever reads the file and routes it takes it.
+    """
     try:
         try:
-            return _moved(services, claim)
+            return _moved(services, claim, hashed)
         except FileNotFoundError:
             services.store.arrivals.check(claim)  # what is missing may have been tidied up
             raise
@@ -48,7 +56,7 @@ def secure(services: Services, claim: Claim) -> bool:
         return False  # another worker was faster
 
 
-def _moved(services: Services, claim: Claim) -> bool:
+def _moved(services: Services, claim: Claim, hashed: os.stat_result | None) -> bool:
     """Move a claimed file into the run's work folder; whether its content is the claimed one.
 
     A file that was changed or taken away between its hash and the move is not what was claimed:
@@ -70,11 +78,20 @@ def _moved(services: Services, claim: Claim) -> bool:
         except FileNotFoundError:
             withdraw(services, claim)
             return False
-    if files.sha256_of(moving) != claim.sha256:
+    if not _is_still(moving, hashed) and _content_of(moving) != claim.sha256:
         withdraw(services, claim)
         return False
     files.move(moving, staged)
     return True
+
+
+def _is_still(path: Path, known: os.stat_result | None) -> bool:
+    """Whether a file is the one of which this is known, and was not written to since."""
+    found = path.lstat()
+    return known is not None and all(
+        getattr(found, field) == getattr(known, field)
+        for field in ("st_dev", "st_ino", "st_size", "st_mtime_ns")  # a move changes st_ctime_ns
+    )
 
 
 def withdraw(services: Services, claim: Claim) -> None:
@@ -107,9 +124,17 @@ def tidy(services: Services, run_id: str, name: str, routed: str | None) -> None
     with suppress(FileNotFoundError):
         for path in [path for path in folder.iterdir() if not path.is_dir()]:
             with suppress(FileNotFoundError):
-                if path.name in (_RAW, _MOVING) and files.sha256_of(path) != routed:
+                if path.name in (_RAW, _MOVING) and (_content_of(path) or "") != routed:
                     files.put_back(path, services.folders.raw_data / name)
                 else:
                     path.unlink()
         with suppress(OSError):  # where something has come since, it is not empty
             folder.rmdir()
+
+
+def _content_of(path: Path) -> str | None:
+    """The hash of what a sender has sent; ``None`` where that has become no file, a link say."""
+    try:
+        return files.sha256_of(path, links=False)
+    except DataUnusable:
+        return None

@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from jobchurn.columnar import Coded, Records, Series
 from jobchurn.contract import Column, Contract, Kind, Value
 
 Record = Mapping[str, Value]
@@ -72,10 +73,23 @@ class Encoder:
             ValueError: a value is not a canonical one of its column.
         """
         matrix = np.empty((len(records), len(self._codes)))
+        if isinstance(records, Records):
+            for place, (name, code) in enumerate(self._codes):
+                matrix[:, place] = _encoded(records.columns[name], code)
+            return matrix
         for place, (name, code) in enumerate(self._codes):
             values = [record.get(name) for record in records]
             matrix[:, place] = np.fromiter(map(code, values), np.float64, len(values))
         return matrix
+
+
+def _encoded(series: Series, code: Callable[[Value], float]) -> NDArray[np.float64]:
+    if isinstance(series, Coded):
+        table = np.fromiter(map(code, series.values), np.float64, len(series.values))
+        return table[series.codes]
+    for end in (series.array.min(), series.array.max()) if len(series.array) else ():
+        code(end.item())  # what lies between two numbers of a column is one of it
+    return series.array.astype(np.float64)
 
 
 def _code_of(column: Column, levels: Sequence[str]) -> Callable[[Value], float]:

@@ -69,9 +69,20 @@ class Scorer:
         """
         if len(records) == 1:
             scores = np.array([self._booster.score(self._encoder.row(records[0]))])
-        else:
-            scores = self._booster.scores(self._encoder.matrix(records))
-        return calibrated(scores, self.calibration)
+            return calibrated(scores, self.calibration)
+        return self.probabilities_of(self.encoded(records))
+
+    def encoded(self, records: Sequence[Record]) -> NDArray[np.float64]:
+        """Records as the trees see them: a matrix of shape (records, features).
+
+        Raises:
+            ValueError: a record's value is not a canonical one of its column.
+        """
+        return self._encoder.matrix(records)
+
+    def probabilities_of(self, matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+        """The probability of each row of what :meth:`encoded` gave, or of some of its rows."""
+        return calibrated(self._booster.scores(matrix), self.calibration)
 
     def explain(self, records: Sequence[Record]) -> list[Explanation]:
         """What each feature contributed to each record's score, in order.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -213,12 +212,9 @@ def _issues(verdict: Verdict) -> Sequence[Issue]:
     """Each rule that was broken, the one that most rows broke first."""
     if verdict.refusal is not None:
         return [Issue(verdict.refusal.column, verdict.refusal.rule, verdict.rows_total)]
-    rows = Counter(
-        (reason.column, reason.rule) for reasons in verdict.bad.values() for reason in reasons
-    )
     missing = [
         Issue(column, StructureRule.MISSING_COLUMN, verdict.rows_total)
         for column in verdict.missing
     ]
-    broken = [Issue(column, rule, count) for (column, rule), count in rows.items()]
+    broken = [Issue(column, rule, count) for (column, rule), count in verdict.broken.items()]
     return missing + sorted(broken, key=lambda i: (-i.rows, i.column or "", i.rule))

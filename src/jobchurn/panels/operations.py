@@ -6,7 +6,8 @@ from jobchurn.panels.panel import Colour, Panel, PanelKind, State, Threshold, Un
 from jobchurn.panels.sql import binned, written
 
 UNDELIVERED = 6
-"""The panel that an alert rule points to."""
+JOBS = 18
+"""The panels that alert rules point to."""
 
 _NO_RUN = (
     "No job ran in this time range: the jobs are Airflow's, and `jobchurn status` shows whether it "
@@ -38,7 +39,7 @@ def jobs() -> tuple[Panel, ...]:
     """How the scheduled jobs fared."""
     return (
         Panel(
-            id=18,
+            id=JOBS,
             kind=PanelKind.TIMELINE,
             title="Job outcomes",
             description="The worst run of each moment. Quiet: there was nothing to do. A colour "

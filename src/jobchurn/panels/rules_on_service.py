@@ -113,7 +113,51 @@ def rules_on_service() -> tuple[AlertRule, ...]:
             dashboard=service.NAME,
             panel=operations.UNDELIVERED,
         ),
+        AlertRule(
+            name="upkeep",
+            title="Nobody tidies up the database",
+            description="The last time that the database's owner tidied up, within two days, it "
+            "failed; or no partition is there for the predictions of next week.",
+            severity=Severity.WARNING,
+            sql=written(
+                f"""
+                SELECT {TO} AS time,
+                  (SELECT count(*) FROM (
+                    <wrong>
+                  ) AS wrong) AS value
+                """,
+                wrong=_unkept(),
+            ),
+            within_seconds=2 * _DAY,
+            above=0,
+            unit=Unit.COUNT,
+            details=_unkept(),
+            dashboard=service.NAME,
+            panel=operations.JOBS,
+        ),
     )
+
+
+def _unkept() -> str:
+    """What is wrong with the upkeep, one line for each."""
+    return written(f"""
+        SELECT 'It failed at ' || to_char(finished_at, 'YYYY-MM-DD HH24:MI "UTC"') AS line
+        FROM (
+          SELECT outcome, finished_at FROM job_runs
+          WHERE $__timeFilter(finished_at) AND job = 'tidy'
+          ORDER BY finished_at DESC LIMIT 1
+        ) AS latest
+        WHERE outcome = 'failed'
+        UNION ALL
+        SELECT 'The partitions end at ' || max(following) AS line
+        FROM (
+          SELECT substring(pg_get_expr(relpartbound, oid) FROM 'TO [(].([0-9-]+)')::date
+            AS following
+          FROM pg_class JOIN pg_inherits ON inhrelid = oid
+          WHERE inhparent = 'predictions'::regclass
+        ) AS partitions
+        HAVING coalesce(max(following) < {TO} + interval '7 days', true)
+    """)
 
 
 def _late() -> str:

@@ -93,12 +93,14 @@ def _works_in(pid: int, data: Path) -> bool:
         except PermissionError:
             return True
         return True
+    process = _PROC / str(pid)
     try:
-        return (_PROC / str(pid) / "cwd").samefile(data)
+        try:
+            return (process / "cwd").samefile(data)
+        except PermissionError:  # another user's: the server's where the cluster is theirs
+            return process.stat().st_uid == data.stat().st_uid
     except (FileNotFoundError, ProcessLookupError):
         return False
-    except PermissionError:  # another user's process: as good as a server's that root started
-        return True
 
 
 def _workers(data: Path) -> Iterator[int]:

@@ -87,7 +87,7 @@ def _started(server: EmbeddedPostgres) -> subprocess.Popen[bytes] | None:
         StackFailed: the server has not come up.
     """
     log = server.home / "logs" / "postgres.log"
-    log.parent.mkdir(exist_ok=True)
+    log.parent.mkdir(exist_ok=True, mode=0o700)
     keeper = None
     if Postmaster.of(server.data) is None:
         server.ensure_cluster()

@@ -33,6 +33,9 @@ LOCAL_SETTINGS = Path(__file__).parent / "airflow_settings"
 CONNECTION_VARIABLE = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"
 """Airflow's own setting for its database; where the user sets it, it is left alone."""
 
+CONNECTION_VARIABLES = (CONNECTION_VARIABLE, f"{CONNECTION_VARIABLE}_ASYNC")
+"""Both hold a password, and Airflow's programs alone are told."""
+
 TASK_SECRETS = ("api_key", "teams_webhook", "alert_urls", "link_secret")
 """The settings that tasks need and that are secrets: they ask the API, and tell people."""
 
@@ -116,7 +119,8 @@ def airflow_environment(settings: Settings, database: str, *, demo: bool) -> dic
         f"{CONNECTION_VARIABLE}_ASYNC": connection.replace("+psycopg:", "+psycopg_async:", 1),
         "AIRFLOW__DATABASE__SQL_ALCHEMY_POOL_SIZE": "3",
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
-        "AIRFLOW__CORE__PARALLELISM": "4",
+        # Three steps of an ingestion run side by side. Each worker is a process that stays.
+        "AIRFLOW__CORE__PARALLELISM": "3",
         # Tasks share what the scheduler has imported only where they are forked from it.
         "AIRFLOW__CORE__MP_START_METHOD": "fork",
         "AIRFLOW__CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
@@ -136,15 +140,18 @@ def airflow_environment(settings: Settings, database: str, *, demo: bool) -> dic
         "AIRFLOW__API__SECRET_KEY": kept["secret_key"],
         "AIRFLOW__API_AUTH__JWT_SECRET": kept["jwt_secret"],
         "AIRFLOW__WORKERS__MIN_HEARTBEAT_INTERVAL": "1",
-        "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.5",
         # After a kill, tasks are taken up again within a minute and not after five.
         "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "30",
         "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "60",
         "AIRFLOW__DAG_PROCESSOR__PARSING_PROCESSES": "1",
+        # A file that has changed is read within seconds all the same.
+        "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "300",
         "AIRFLOW__LOGGING__COLORED_CONSOLE_LOG": "False",
         # Else every check of its health is a line in its log.
         "AIRFLOW__LOGGING__NAMESPACE_LEVELS": "http.access=WARNING",
         "AIRFLOW__USAGE_DATA_COLLECTION__ENABLED": "False",
+        # Else each thread of the C library's allocator keeps what it once needed.
+        "MALLOC_ARENA_MAX": "1",
     }
 
 

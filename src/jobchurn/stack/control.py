@@ -15,6 +15,7 @@ from pathlib import Path
 from jobchurn.errors import InvalidSettings, NotFound, StackFailed
 from jobchurn.settings import Settings
 from jobchurn.stack import logs as log_files
+from jobchurn.stack import tidier
 from jobchurn.stack.history import History
 from jobchurn.stack.logs import last_lines
 from jobchurn.stack.processes import lives
@@ -104,7 +105,7 @@ def logs(
         NotFound: there is no service, or no log, of that name.
     """
     folder = StackFolder(settings.home)
-    names = [known.name for known in services_of(settings)]
+    names = [*(known.name for known in services_of(settings)), tidier.NAME]
     if service is not None and service not in names:
         raise NotFound(f"There is no service {service}.", f"Choose among {', '.join(names)}.")
     found = {

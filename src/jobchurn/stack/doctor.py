@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jobchurn import wiring
 from jobchurn.errors import BaselineUnusable, DatabaseOutdated, JobchurnError
+from jobchurn.files import Folders
 from jobchurn.flow.watch import baseline_of
 from jobchurn.postgres import EmbeddedPostgres, find_binaries
 from jobchurn.postgres.binaries import version_of
@@ -29,6 +30,9 @@ OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 14)
 
 SCARCE_BYTES, TOO_FEW_BYTES = 2 * 10**9, 2 * 10**8
 """Free disk space from which on there is a warning, and from which on nothing works."""
+
+_BY_OTHERS = 0o001
+"""The right of everybody to enter a folder."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
@@ -174,6 +178,11 @@ def _home(settings: Settings) -> Iterator[Finding]:
         level = Level.FAIL if free < TOO_FEW_BYTES else Level.WARN
     cure = "" if level is Level.OK else "Free some space, or set JOBCHURN_HOME to another disk."
     yield Finding("home", level, f"{home}: {free / 10**9:.1f} GB free", cure)
+    # Homes of earlier versions were made open, and somebody may have wanted theirs to be.
+    data = Folders(home).data
+    if data.is_dir() and home.stat().st_mode & data.stat().st_mode & _BY_OTHERS:
+        told = f"everybody on this machine may read people's records in {data}"
+        yield Finding("home", Level.WARN, told, f"Run `chmod o-rwx {data}`.")
 
 
 def _postgres(settings: Settings) -> Iterator[Finding]:
@@ -210,6 +219,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     try:
         missing = store.missing()
         access = _roles(settings, store)
+        room = _partitions(store)
         model = _model(store)
     except DatabaseOutdated as error:
         yield Finding("database", Level.WARN, error.message, error.cure)
@@ -221,6 +231,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
     else:
         yield Finding("database", Level.OK, "it answers, and its tables are those of this version")
     yield access
+    yield room
     yield model
 
 
@@ -235,6 +246,15 @@ def _roles(settings: Settings, store: Store) -> Finding:
         cure = "Run `jobchurn db migrate`; what is left is in `jobchurn db roles --sql`."
         return Finding("database roles", Level.WARN, found, cure)
     return Finding("database roles", Level.OK, "each service may do what it needs, and no more")
+
+
+def _partitions(store: Store) -> Finding:
+    absent = store.partitions.absent()
+    if absent:
+        found = f"there is no {' and no '.join(absent)}: rows go to predictions_default"
+        cure = "Run `jobchurn tidy` as the owner, and find out why nobody does once a day."
+        return Finding("partitions", Level.WARN, found, cure)
+    return Finding("partitions", Level.OK, "those of this month and the next are there")
 
 
 def _model(store: Store) -> Finding:

@@ -13,14 +13,9 @@ import time
 from collections.abc import Callable
 
 from jobchurn.errors import JobchurnError
+from jobchurn.stack.apart import Killed, run_apart
 from jobchurn.stack.display import Display
-from jobchurn.stack.processes import (
-    Killed,
-    Orphans,
-    StopSignals,
-    become_subreaper,
-    run_apart,
-)
+from jobchurn.stack.processes import Orphans, StopSignals, become_subreaper
 
 STOP_SECONDS = 300.0
 """How long the keeper may take to stop everything; more than all services together."""

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from jobchurn.errors import StackFailed
-from jobchurn.stack import supervision
+from jobchurn.stack import supervision, tidier
 from jobchurn.stack.display import Display
 from jobchurn.stack.history import Event, History, Turn
 from jobchurn.stack.logs import last_lines
@@ -23,6 +23,7 @@ from jobchurn.stack.record import ALIVE, SILENT, Record, StackFolder
 from jobchurn.stack.supervisor_client import ProgramState
 from jobchurn.stack.supervisord import Supervisord
 from jobchurn.stack.teller import Teller
+from jobchurn.stack.tidier import Tidier
 
 START_SECONDS = 300.0
 """How long a service may take until it answers, a recovery of the database included."""
@@ -41,6 +42,9 @@ REST_SECONDS = 60.0
 
 LONGEST_REST_SECONDS = 480.0
 """… up to this."""
+
+SILENCE_SECONDS = 60.0
+"""A supervisord that lives and says nothing for so long is ended, and another one started."""
 
 LAST_WORDS = 25
 """How many lines of a failing program's log are shown."""
@@ -76,8 +80,11 @@ class Keeper:
         self._display = display
         self._orphans = Orphans()
         self._teller = Teller(plan.settings)
+        owners = plan.owners_environment
+        self._tidier = None if owners is None else Tidier(owners, folder.log(tidier.NAME))
         self._wanted: list[str] = []
         self._rests: dict[str, int] = {}
+        self._given_up: dict[str, tuple[int, float]] = {}
         self._falls = 0
         self._record: Record | None = None
         self._supervisord = Supervisord(folder)
@@ -139,11 +146,16 @@ class Keeper:
     def begin(self, *names: str) -> None:
         """Start services; whether they answer is for :meth:`watch` to see."""
         self._wanted += [name for name in names if name not in self._wanted]
-        known = self._known()
-        try:
-            self._start_programs(known)
-        except SILENT:
-            self._revive()
+        deadline = time.monotonic() + SILENCE_SECONDS
+        while True:
+            known = self._known()
+            try:
+                return self._start_programs(known)
+            except SILENT:
+                # It is busy, has ended, or was sooner to start one of them.
+                if time.monotonic() > deadline:
+                    return self._revive()
+                self._signals.sleep(POLL_SECONDS)
 
     def present(self) -> None:
         """Show all addresses, and the passwords that nobody was shown yet."""
@@ -162,8 +174,18 @@ class Keeper:
                     self._tell(event)
                 write_private(self._folder.courses, history.to_json())
                 self._retry_failed(known)
-            self._orphans.end(own=self._supervisord.own | self._teller.step())
+            if self._tidier is not None:
+                for event in self._tidier.step(time.monotonic()):
+                    self._tell(event)
+            self._teller.step()
+            self._orphans.end(own=self._supervisord.own | self._at_work)
             self._signals.sleep(WATCH_SECONDS)
+
+    @property
+    def _at_work(self) -> set[int]:
+        """Processes of the keeper's own that come to their end by themselves."""
+        tidying = set() if self._tidier is None else self._tidier.own
+        return self._teller.own | tidying
 
     def stop(self) -> None:
         """Stop every service, the last started first, and leave no process behind."""
@@ -209,21 +231,23 @@ class Keeper:
 
     def _known(self) -> dict[str, ProgramState]:
         """What supervisord says of the programs; it is started anew where it has ended."""
+        deadline = time.monotonic() + SILENCE_SECONDS
         while True:
             try:
                 return self._recorded().supervisor().programs()
             except SILENT:
-                if self._supervisord.lives:  # it is busy, or about to end
-                    self._signals.sleep(POLL_SECONDS)
+                if self._supervisord.lives and time.monotonic() < deadline:
+                    self._signals.sleep(POLL_SECONDS)  # it is busy, or about to end
                 else:
                     self._revive()
+                    deadline = time.monotonic() + SILENCE_SECONDS
 
     def _revive(self) -> None:
         """Start supervisord and the services anew, after pauses that grow while it falls again."""
         while True:
             self._display.note("supervisord has ended; starting it and the services anew")
             self._supervisord.end(by_force=True)
-            while self._orphans.end():
+            while self._orphans.end(own=self._at_work):
                 self._signals.sleep(POLL_SECONDS)
             self._falls = self._falls + 1 if self._supervisord.age < REST_SECONDS else 1
             self._signals.sleep(min(self._falls, REST_SECONDS))
@@ -258,7 +282,7 @@ class Keeper:
         """Show an event, with a failing service's last words; some are for people elsewhere too."""
         self._display.note(event.text)
         if event.turn is Turn.FAILING:
-            for program in self._recorded().programs[event.service]:
+            for program in self._recorded().programs.get(event.service, (event.service,)):
                 for line in last_lines(self._folder.log(program), LAST_WORDS):
                     self._display.say(f"  {line}")
         if event.turn is not None:
@@ -271,9 +295,14 @@ class Keeper:
                 self._rests.pop(program.name, None)
             if program.state != "FATAL":
                 continue
-            rests = self._rests.get(program.name, 0)
-            if time.time() - program.stopped > rest_after(rests):
+            rests, now = self._rests.get(program.name, 0), time.monotonic()
+            stopped, since = self._given_up.get(program.name, (None, now))
+            if stopped != program.stopped:  # by a clock that may be set; ours is not
+                stopped, since = self._given_up[program.name] = program.stopped, now
+            if now - since > rest_after(rests):
+                # Of one that cannot even be begun, the moment of its last end stays as it is.
                 self._rests[program.name] = rests + 1
+                self._given_up[program.name] = program.stopped, now
                 with suppress(*SILENT):  # where it is ending, the next look finds it
                     self._recorded().supervisor().start(program.name)
 

@@ -16,7 +16,7 @@ from jobchurn.settings import Settings
 
 SCOPES: Mapping[str, frozenset[Scope]] = {
     "webapp": frozenset({Scope.PREDICT, Scope.READ}),
-    "airflow": frozenset({Scope.PREDICT}),
+    "airflow": frozenset({Scope.SCHEDULED}),
 }
 """Service → what it asks the API for."""
 

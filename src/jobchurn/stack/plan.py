@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,6 +63,17 @@ class Plan:
     def environment(self) -> dict[str, str]:
         """The environment that all programs share."""
         return programs.shared_environment(self.settings)
+
+    @property
+    def owners_environment(self) -> dict[str, str] | None:
+        """What a command in the name of the database's owner finds; no secret beside that.
+
+        ``None`` where the stack has no database. The embedded one is found by the home.
+        """
+        if "postgres" not in self.names:
+            return None
+        owner = programs.secrets_of(self.settings, "database_url")
+        return {**os.environ, **self.environment, **owner}
 
     @property
     def public_environment(self) -> dict[str, str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import http.client
 import json
 import os
 import time
@@ -15,6 +16,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TextIO
+from xml.parsers import expat
 
 from jobchurn.stack.gate import answers
 from jobchurn.stack.private import private_folder, write_private
@@ -28,8 +30,8 @@ ALIVE = {"STARTING", "RUNNING", "BACKOFF"}
 PATIENCE = 5.0
 """Seconds that a service may take to answer; a busy machine is slow."""
 
-SILENT = (OSError, xmlrpc.client.Error)
-"""What asking a supervisord raises that is not, or no longer, there."""
+SILENT = (OSError, xmlrpc.client.Error, http.client.HTTPException, expat.ExpatError)
+"""What asking a supervisord raises that is not, or no longer, there; it may end within a word."""
 
 
 class State(StrEnum):

@@ -9,10 +9,11 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from jobchurn.stack.airflow import CONNECTION_VARIABLES
 from jobchurn.stack.gate import Spec
 from jobchurn.stack.private import write_private
 from jobchurn.stack.processes import STOP_SECONDS
-from jobchurn.stack.programs import Program
+from jobchurn.stack.programs import Program, secret_variables
 from jobchurn.stack.record import StackFolder
 
 SOCKET_PATH_BYTES = 107
@@ -128,8 +129,14 @@ def command(folder: StackFolder) -> list[str]:
 
 
 def environment(folder: StackFolder, listening: Path) -> dict[str, str]:
-    """The environment in which :func:`command` finds its paths."""
-    return os.environ | {
+    """The environment in which :func:`command` finds its paths.
+
+    It holds no secrets, in whatever case their variables are written, which settings do not tell
+    apart: each program is told its own by its spec, and would inherit all others.
+    """
+    secret = {*secret_variables(), *CONNECTION_VARIABLES}
+    told = {name: value for name, value in os.environ.items() if name.upper() not in secret}
+    return told | {
         # Asked to end, it stops its programs one after the other.
         STOP_SECONDS: str(LONGEST_STOP),
         "STACK_RUN": str(folder.run),

@@ -102,7 +102,8 @@ def main() -> int:
         for delivery in failed:
             sys.stderr.write(f"{message.headline}: {delivery.channel} failed: {delivery.error}\n")
         sys.stderr.flush()
-        time.sleep(FIRST_WAIT_SECONDS * 2**number)
+        if number + 1 < TRIES:
+            time.sleep(FIRST_WAIT_SECONDS * 2**number)
     return 1
 
 

@@ -33,12 +33,17 @@ class Teller:
         if self._has_channels:
             self._waiting.append(event)
 
-    def step(self) -> set[int]:
-        """Begin with the next where there is one; returns the process that is at it, if any."""
-        if self._process is not None and self._process.poll() is None:
-            return {self._process.pid}
-        if not self._waiting:
+    @property
+    def own(self) -> set[int]:
+        """The process that is at it, if any."""
+        if self._process is None or self._process.poll() is not None:
             return set()
+        return {self._process.pid}
+
+    def step(self) -> None:
+        """Begin with the next where there is one, and none is at work."""
+        if self.own or not self._waiting:
+            return
         event = self._waiting.popleft()
         self._process = subprocess.Popen(  # noqa: S603 (our own command)
             [*TIED, sys.executable, "-m", "jobchurn.stack.tell"],
@@ -49,4 +54,3 @@ class Teller:
         if self._process.stdin is not None:
             with self._process.stdin as pipe:
                 pipe.write(json.dumps(asdict(event)).encode())
-        return {self._process.pid}

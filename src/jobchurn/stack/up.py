@@ -8,12 +8,13 @@ from dataclasses import dataclass
 
 from jobchurn.errors import StackFailed
 from jobchurn.settings import Settings
+from jobchurn.stack.apart import run_apart, run_in_background
 from jobchurn.stack.display import Display
 from jobchurn.stack.guard import Guard
 from jobchurn.stack.keeper import FORMER_SECONDS, Keeper
 from jobchurn.stack.keys import ServiceKey, service_keys
 from jobchurn.stack.plan import Plan
-from jobchurn.stack.processes import Stopped, StopSignals, run_apart, run_in_background
+from jobchurn.stack.processes import Stopped, StopSignals
 from jobchurn.stack.record import StackFolder
 from jobchurn.stack.services import chosen, services_of
 

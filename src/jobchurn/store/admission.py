@@ -99,7 +99,7 @@ def can_read(connection: Connection) -> bool:
     """Whether the reader may read all that it is to read."""
     row = driver_of(connection).execute(
         "SELECT has_schema_privilege(oid, current_schema(), 'USAGE') AND "
-        "(SELECT bool_and(has_table_privilege(oid, quote_ident(name), 'SELECT')) "
+        "(SELECT bool_and(has_any_column_privilege(oid, quote_ident(name), 'SELECT')) "
         "FROM unnest(%s::text[]) AS name) FROM pg_roles WHERE rolname = %s",
         [list(rights_of(READER)), READER],
     )

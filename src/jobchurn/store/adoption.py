@@ -12,7 +12,7 @@ from sqlalchemy import Connection
 
 from jobchurn.contract import Contract
 from jobchurn.errors import ContractUnusable
-from jobchurn.store.columns import PREDICTIONS, check_names_of, column_of
+from jobchurn.store.columns import PREDICTIONS, check_names_of, column_of, digest_in
 from jobchurn.store.tables import tables_of
 
 
@@ -39,7 +39,9 @@ def adopt(connection: Connection, contract: Contract) -> None:
                 "Give the contract's column another name, or use another database.",
             )
         elif found["comment"] != column.comment:
-            _replace_checks(connection, operations, column)
+            if digest_in(found["comment"]) != digest_in(column.comment):
+                _replace_checks(connection, operations, column)
+            operations.alter_column(PREDICTIONS, column.name, comment=column.comment)
 
 
 def unadopted(connection: Connection, contract: Contract) -> list[str]:
@@ -65,7 +67,6 @@ def _replace_checks(connection: Connection, operations: Operations, column: sa.C
     for check in column.constraints:
         if isinstance(check, sa.CheckConstraint):
             _add_check(connection, operations, check)
-    operations.alter_column(PREDICTIONS, column.name, comment=column.comment)
 
 
 def _add_check(connection: Connection, operations: Operations, check: sa.CheckConstraint) -> None:

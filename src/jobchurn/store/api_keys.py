@@ -61,7 +61,7 @@ class ApiKeys:
     def replace(self, key: Key, name: str, scopes: Collection[Scope]) -> bool:
         """Let ``key`` be the one key of this name; the one before it is revoked.
 
-        A repeat changes nothing.
+        A repeat changes nothing but what the key is for.
 
         Returns:
             whether the key is worth something: it is not where it was revoked before.
@@ -72,8 +72,11 @@ class ApiKeys:
             .where(keys.c.name == name, keys.c.id != key.id, keys.c.revoked_at.is_(None))
             .values(revoked_at=_NOW)
         )
-        known = sa.select(keys.c.revoked_at.is_(None)).where(
-            keys.c.id == key.id, keys.c.secret_sha256 == key.digest
+        known = (
+            sa.update(keys)
+            .where(keys.c.id == key.id, keys.c.secret_sha256 == key.digest)
+            .values(scopes=sorted(scopes))
+            .returning(keys.c.revoked_at.is_(None))
         )
         with transaction(self._engine) as connection:
             found = connection.scalar(known)

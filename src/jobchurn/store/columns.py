@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import sys
 from typing import Any
 
 import sqlalchemy as sa
 
 from jobchurn import contract as promises
-from jobchurn.contract import BIGGEST_INTEGER, Kind, Rule
+from jobchurn.contract import BIGGEST_INTEGER, Kind, Role, Rule
 from jobchurn.errors import ContractUnusable
 
 PREDICTIONS = "predictions"
 """The table that holds them."""
 
+ID_MARK = ", id]"
+"""How the comment ends of a column that tells who a person is, whichever contract it is of."""
+
 _LONGEST_NAME = 63
 """Bytes; PostgreSQL cuts longer identifiers silently."""
+
+_DIGEST = re.compile(r"\[([0-9a-f]{12})(?:, id)?\]$")
 
 # As ``contract.CONTROL_PATTERN``: PostgreSQL's text holds neither NUL nor surrogates to begin with.
 _CONTROL = r"[\u0001-\u001f\u007f-\u009f]"
@@ -27,7 +33,7 @@ def column_of(column: promises.Column) -> sa.Column[Any]:
 
     Nullable always: some doors let a value be absent that another requires, and the contract says
     which. Its comment ends in a digest of type and checks, by which ``adoption`` knows a column
-    whose domain has changed.
+    whose domain has changed, and in :data:`ID_MARK` where it is the id.
 
     Raises:
         ContractUnusable: the column cannot be stored.
@@ -52,8 +58,15 @@ def column_of(column: promises.Column) -> sa.Column[Any]:
             for rule, check in checks.items()
         ),
         nullable=True,
-        comment=f"{column.meaning} Allowed: {column.allowed}. [{digest}]",
+        comment=f"{column.meaning} Allowed: {column.allowed}. [{digest}"
+        + (ID_MARK if column.role is Role.ID else "]"),
     )
+
+
+def digest_in(comment: str | None) -> str:
+    """The digest at the end of a column's comment; empty where there is none."""
+    found = _DIGEST.search(comment or "")
+    return found[1] if found else ""
 
 
 def checks_of(column: promises.Column) -> dict[Rule, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Self
 
 from sqlalchemy import Engine
@@ -22,7 +21,7 @@ from jobchurn.store.engine import STATEMENT_SECONDS, engine_of, transaction
 from jobchurn.store.job_runs import JobRuns
 from jobchurn.store.models import Models
 from jobchurn.store.panels import Panels
-from jobchurn.store.partitions import make_partitions
+from jobchurn.store.partitions import Partitions
 from jobchurn.store.predictions import Predictions
 from jobchurn.store.redactions import Redactions
 from jobchurn.store.request_log import RequestLog
@@ -51,6 +50,7 @@ class Store:
         request_log: how the API answered.
         job_runs: how the scheduled jobs fared.
         redactions: what was removed of people, and of what was kept long enough.
+        partitions: in what pieces the predictions lie.
         retention: what has been kept long enough.
         trace: what is known of a single case.
         panels: whatever monitoring asks.
@@ -58,13 +58,15 @@ class Store:
         backups: one moment of all of it.
     """
 
-    def __init__(self, engine: Engine, contract: Contract) -> None:
+    def __init__(
+        self, engine: Engine, contract: Contract, seconds: float = STATEMENT_SECONDS
+    ) -> None:
         tables = tables_of(contract)
         self._engine = engine
         self.contract = contract
         self.arrivals = Arrivals(engine, tables)
         self.runs = Runs(engine, tables, contract)
-        self.predictions = Predictions(engine, tables, contract)
+        self.predictions = Predictions(engine, tables, contract, seconds)
         self.models = Models(engine, tables, contract)
         self.alerts = Alerts(engine, tables)
         self.alert_states = AlertStates(engine, tables)
@@ -72,7 +74,8 @@ class Store:
         self.request_log = RequestLog(engine, tables)
         self.job_runs = JobRuns(engine, tables)
         self.redactions = Redactions(engine, tables, contract)
-        self.retention = Retention(engine, tables)
+        self.partitions = Partitions(engine)
+        self.retention = Retention(engine, tables, self.partitions)
         self.trace = Trace(engine, tables, contract)
         self.panels = Panels(engine)
         self.api_keys = ApiKeys(engine, tables)
@@ -92,7 +95,7 @@ class Store:
             InvalidSettings: the URL cannot be used.
             ContractUnusable: a column of the contract cannot be stored.
         """
-        return cls(engine_of(url, seconds=seconds), contract)
+        return cls(engine_of(url, seconds=seconds), contract, seconds)
 
     def close(self) -> None:
         """Close every connection."""
@@ -113,16 +116,6 @@ class Store:
             ContractUnusable: a column of the contract is there with another type.
         """
         schema.migrate(self._engine, self.contract, passwords or {})
-
-    def make_partitions(self, now: datetime | None = None) -> list[str]:
-        """Make the partitions of this month and the coming ones, and name those that were absent.
-
-        Args:
-            now: a moment of the first month; by default the present.
-        """
-        with transaction(self._engine) as connection:
-            schema.one_at_a_time(connection)
-            return make_partitions(connection, now or datetime.now(UTC))
 
     def roles(self) -> Standing:
         """How the roles stand, and what is lacking of them."""

@@ -193,7 +193,11 @@ def _milliseconds(seconds: float) -> int:
 
 @contextmanager
 def transaction(
-    engine: Engine, *, seconds: float | None = None, lock_seconds: float | None = None
+    engine: Engine,
+    *,
+    seconds: float | None = None,
+    lock_seconds: float | None = None,
+    part_seconds: float | None = None,
 ) -> Iterator[Connection]:
     """A transaction: committed at the block's end, rolled back where the block raises.
 
@@ -202,6 +206,8 @@ def transaction(
         seconds: how long each statement may run, in place of the default; 0 for as long as it
             takes.
         lock_seconds: how long each may wait for another one's lock, in place of the default.
+        part_seconds: how long the next part of an answer is waited for that comes in parts; by
+            default as long as the statement may run.
 
     Raises:
         DatabaseUnreachable: the database does not answer, or not in time.
@@ -211,8 +217,9 @@ def transaction(
     with translated(engine), engine.begin() as connection:
         if seconds is not None:
             connection.execute(text(f"SET LOCAL statement_timeout = {_milliseconds(seconds)}"))
+            longest = seconds if part_seconds is None else part_seconds
             driver = cast("_Bounded", driver_of(connection))
-            driver.patience = seconds + GRACE_SECONDS if seconds else None
+            driver.patience = longest + GRACE_SECONDS if longest else None
         if lock_seconds is not None:
             connection.execute(text(f"SET LOCAL lock_timeout = {_milliseconds(lock_seconds)}"))
         yield connection

@@ -52,6 +52,19 @@ class JobRuns:
                 .on_conflict_do_update(constraint="job_runs_job_run_key", set_=values)
             )
 
+    def last(self, job: str) -> tuple[str, datetime] | None:
+        """How the latest run of a job ended, and when; ``None`` where there is none."""
+        runs = self._runs
+        latest = (
+            sa.select(runs.c.outcome, runs.c.finished_at)
+            .where(runs.c.job == encoded(job))
+            .order_by(runs.c.finished_at.desc())
+            .limit(1)
+        )
+        with transaction(self._engine) as connection:
+            row = connection.execute(latest).first()
+        return None if row is None else (row.outcome, row.finished_at)
+
     def forget(self, before: datetime) -> int:
         """Remove the runs that ended before a moment; how many there were."""
         runs = self._runs

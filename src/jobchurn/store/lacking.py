@@ -12,7 +12,8 @@ from typing import Any, LiteralString
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from jobchurn.roles import PUBLIC, READER, RIGHTS, ROLES, Role, rights_of
+from jobchurn.roles import BUT_IDS, PUBLIC, READER, RIGHTS, ROLES, Role, rights_of
+from jobchurn.store.columns import ID_MARK
 from jobchurn.store.engine import Driver
 
 _PERMITS_APART = 160_000
@@ -181,7 +182,11 @@ def _ways_to_close(driver: Driver) -> Iterator[sql.Composed]:
 def _rights_lacking(driver: Driver) -> Iterator[sql.Composed]:
     """First what is too much goes, with what else the role may do there; then all is given."""
     found = _rights_found(driver)
-    wanted = {(r, table): rights for r in _NAMES for table, rights in rights_of(r).items()}
+    wanted = {
+        (role, table): _by_column(driver, table, rights)
+        for role in _NAMES
+        for table, rights in rights_of(role).items()
+    }
     too_much = [place for place in found if found[place] - wanted.get(place, frozenset())]
     yield from _by_role("REVOKE ALL PRIVILEGES ON {} FROM {} CASCADE", too_much)
     missing = defaultdict(list)
@@ -192,6 +197,19 @@ def _rights_lacking(driver: Driver) -> Iterator[sql.Composed]:
     for rights, places in missing.items():
         given = sql.SQL(", ").join(sql.SQL(right) for right in sorted(rights))
         yield from _by_role("GRANT {rights} ON {} TO {}", places, rights=given)
+
+
+def _by_column(driver: Driver, table: str, rights: frozenset[str]) -> frozenset[str]:
+    """Rights as they are granted, by the columns that the table has now."""
+    if BUT_IDS not in rights:
+        return rights
+    rows = driver.execute(
+        "SELECT format('SELECT (%%I)', attname) FROM pg_attribute "
+        "WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped "
+        "AND NOT coalesce(col_description(attrelid, attnum), '') LIKE '%%' || %s",
+        [table, ID_MARK],
+    )
+    return (rights - {BUT_IDS}) | {right for (right,) in rows}
 
 
 def _by_role(

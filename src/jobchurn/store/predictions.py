@@ -15,13 +15,13 @@ from sqlalchemy.dialects.postgresql import insert
 
 from jobchurn.contract import Contract, Value
 from jobchurn.errors import InvalidRequest
-from jobchurn.store.engine import now_of, transaction
+from jobchurn.store.bulk import BulkRequests
+from jobchurn.store.engine import STATEMENT_SECONDS, now_of, transaction
+from jobchurn.store.exports import Cells, copied, shown_cells, typed_cells
+from jobchurn.store.gathered import GatheredRequests
 from jobchurn.store.names import decoded, encoded
 from jobchurn.store.requests import Batch, Requests, Stored
 from jobchurn.store.tables import Tables, record_of
-
-_READER_SECONDS = 600
-"""How long the reader of an export may take for one chunk."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CURSOR = struct.Struct("!qq")
@@ -93,16 +93,29 @@ class PredictedFile:
 class Predictions:
     """The named queries about predictions."""
 
-    def __init__(self, engine: Engine, tables: Tables, contract: Contract) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        tables: Tables,
+        contract: Contract,
+        seconds: float = STATEMENT_SECONDS,
+    ) -> None:
         self._engine = engine
         self._tables = tables
         self._predictions = tables.predictions
         self._contract = contract
+        self._seconds = seconds
         self._requests = Requests(engine, tables, contract)
+        self.bulk = BulkRequests(engine, tables, contract, self._requests)
+        """Stores large requests."""
 
     def write(self, batch: Batch) -> Stored:
         """Store a request's predictions; see :meth:`Requests.write`."""
         return self._requests.write(batch)
+
+    def gathered(self) -> GatheredRequests:
+        """What stores many requests together, for one event loop; whoever asks closes it."""
+        return GatheredRequests(self._engine, self._tables, self._contract, self._seconds)
 
     def page(
         self,
@@ -141,32 +154,30 @@ class Predictions:
         more = len(rows) > limit and found
         return found, cursor_of(found[-1].created_at, found[-1].id) if more else None
 
-    def stream(
-        self,
-        start: date | None = None,
-        end: date | None = None,
-        source: str | None = None,
-        chunk: int = 5_000,
-    ) -> Generator[Prediction, None, None]:
-        """All predictions of a period, newest first, fetched in chunks from one snapshot.
+    def csv(
+        self, start: date | None = None, end: date | None = None, source: str | None = None
+    ) -> Generator[bytes, None, None]:
+        """All predictions of a period, newest first, as lines of a CSV file for people's programs.
 
-        Holds a connection until it is exhausted or closed. Each chunk has the time of one query.
+        Which columns those are says :func:`~jobchurn.store.exports.exported_names`, how their cells
+        are written :func:`~jobchurn.store.exports.shown_cells`. The lines are from one snapshot and
+        come in blocks; a connection is held until they are exhausted or closed.
 
         Args:
             start: the first day, in UTC.
             end: the last day, in UTC.
             source: which door asked; ``None`` for all.
-            chunk: how many rows are fetched at once.
         """
-        wanted = self._newest_first(self._of(sa.select(self._predictions), start, end, source))
-        with transaction(self._engine) as connection:
-            # A reader of a long export may be slow, but not for ever.
-            connection.execute(
-                sa.text(f"SET LOCAL idle_in_transaction_session_timeout = '{_READER_SECONDS}s'")
-            )
-            result = connection.execution_options(yield_per=chunk).execute(wanted)
-            for row in result:
-                yield self._prediction(row)
+        return self._copied(shown_cells(self._predictions, self._contract), start, end, source)
+
+    def typed_csv(
+        self, start: date | None = None, end: date | None = None, source: str | None = None
+    ) -> Generator[bytes, None, None]:
+        """As :meth:`csv`, for programs of ours: cells as the server writes them.
+
+        A blank is an empty cell without quotes, an empty text one with quotes.
+        """
+        return self._copied(typed_cells(self._predictions, self._contract), start, end, source)
 
     def count(
         self, start: date | None = None, end: date | None = None, source: str | None = None
@@ -254,6 +265,12 @@ class Predictions:
         if source is not None:
             wanted = wanted.where(predictions.c.source == source)
         return wanted
+
+    def _copied(
+        self, cells: Cells, start: date | None, end: date | None, source: str | None
+    ) -> Generator[bytes, None, None]:
+        wanted = self._newest_first(self._of(sa.select(*cells), start, end, source))
+        return copied(self._engine, wanted)
 
     def _newest_first(self, wanted: sa.Select[Any]) -> sa.Select[Any]:
         predictions = self._predictions

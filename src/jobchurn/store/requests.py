@@ -11,11 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import repeat
-from typing import Any
+from typing import Any, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy import Connection, Engine
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import REGCLASS, insert
 
 from jobchurn.contract import Contract, Value
 from jobchurn.errors import IdempotencyConflict, InvalidRequest
@@ -28,8 +28,27 @@ from jobchurn.store.tables import Tables, record_of
 FORGOTTEN = ""
 """In the place of a request's fingerprint where something of the request was removed since."""
 
-_LONGEST_KEY = 255
+_LONGEST_KEY = 512
+"""More than a client may send: the name of who it is stands before it."""
+
 _NOW = sa.func.clock_timestamp()
+
+
+class Keyed(Protocol):
+    """What is registered of a request: see :class:`Batch`."""
+
+    @property
+    def records(self) -> Sequence[Mapping[str, Value]]: ...  # noqa: D102
+    @property
+    def key(self) -> str | None: ...  # noqa: D102
+    @property
+    def fingerprint(self) -> str: ...  # noqa: D102
+    @property
+    def model_version(self) -> str: ...  # noqa: D102
+    @property
+    def policy_version(self) -> str: ...  # noqa: D102
+    @property
+    def refused(self) -> Any: ...  # noqa: D102
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,12 +129,12 @@ class Requests:
         with transaction(self._engine) as connection:
             registered = None
             if batch.key is not None:
-                registered = self._register(connection, batch)
+                registered = self.register(connection, batch)
                 if registered is None:
-                    return self._first_answer(connection, batch)
+                    return self.first_answer(connection, batch)
             return self._stored(connection, batch, registered)
 
-    def _register(self, connection: Connection, batch: Batch) -> sa.Row[Any] | None:
+    def register(self, connection: Connection, batch: Keyed) -> sa.Row[Any] | None:
         """Register the request's key: its number and time, or ``None`` where it was known.
 
         Waits for a request of the same key that is about to be committed.
@@ -141,7 +160,12 @@ class Requests:
             .returning(requests.c.id, requests.c.created_at)
         ).first()
 
-    def _first_answer(self, connection: Connection, batch: Batch) -> Stored:
+    def first_answer(self, connection: Connection, batch: Keyed) -> Stored:
+        """The answer to the first request of a key that is known.
+
+        Raises:
+            IdempotencyConflict: that was another request, or something of it was removed since.
+        """
         requests, predictions = self._requests, self._predictions
         first = connection.execute(
             sa.select(requests).where(requests.c.key == encoded(batch.key or ""))
@@ -219,7 +243,9 @@ class Requests:
 def _now_and_numbers(connection: Connection, count: int) -> tuple[datetime, list[int]]:
     """The database's time, and numbers for rows to come: COPY answers with neither."""
     rows = sa.func.generate_series(1, count).table_valued("n")
-    following = sa.func.nextval(sa.func.pg_get_serial_sequence(PREDICTIONS, "id"))
+    # By itself, so that it is looked for once, and not for each number.
+    sequence = sa.select(sa.cast(sa.func.pg_get_serial_sequence(PREDICTIONS, "id"), REGCLASS))
+    following = sa.func.nextval(sequence.scalar_subquery())
     numbers = sa.func.array(sa.select(following).select_from(rows).scalar_subquery())
     now, ids = connection.execute(sa.select(_NOW, numbers)).one()
     return now, ids

@@ -12,11 +12,12 @@ import sqlalchemy as sa
 from sqlalchemy import Engine
 
 from jobchurn.store.engine import transaction
+from jobchurn.store.partitions import Partitions
 from jobchurn.store.runs import Run, run_of
 from jobchurn.store.tables import Tables
 
 _PIECE = 50_000
-"""How many rows are removed in one transaction."""
+"""How many rows are removed in one transaction, with those that share the last one's time."""
 
 _FILES = ("good", "bad", "reasons", "report")
 
@@ -24,9 +25,10 @@ _FILES = ("good", "bad", "reasons", "report")
 class Retention:
     """The named queries about what is kept for a time."""
 
-    def __init__(self, engine: Engine, tables: Tables) -> None:
+    def __init__(self, engine: Engine, tables: Tables, partitions: Partitions) -> None:
         self._engine = engine
         self._tables = tables
+        self._partitions = partitions
 
     def may_remove(self) -> bool:
         """Whether this user may remove predictions, and write down what was removed."""
@@ -44,11 +46,14 @@ class Retention:
     def forget_predictions(self, before: datetime) -> int:
         """Remove the predictions of before a moment, and the requests; how many of the former.
 
-        A key that is older may be used again. Piece by piece, so that nothing waits for it.
+        A key that is older may be used again. Months that are past go as a whole, the rest piece by
+        piece, so that nothing waits for it.
+
+        Raises:
+            DatabaseLocked: a month's partition is in use, and was not let go of.
         """
-        predictions, requests = self._tables.predictions, self._tables.requests
-        gone = self._piece_by_piece(predictions, predictions.c.created_at, before)
-        self._piece_by_piece(requests, requests.c.created_at, before)
+        gone = self._partitions.drop(before) + self._forget_edge(before)
+        self._forget_requests(before)
         return gone
 
     def forget_keys(self, before: datetime) -> int:
@@ -85,17 +90,38 @@ class Retention:
                 sa.update(runs).where(runs.c.run_id == run_id).values(dict.fromkeys(_FILES))
             )
 
-    def _piece_by_piece(
-        self, table: sa.Table, moment: sa.ColumnElement[datetime], before: datetime
-    ) -> int:
-        keys = tuple(table.primary_key.columns)
-        oldest = sa.select(*keys).where(moment < before).limit(_PIECE)
+    def _forget_edge(self, before: datetime) -> int:
+        """The predictions of before a moment, the oldest first; how many there were."""
+        predictions = self._tables.predictions
+        moment = predictions.c.created_at
+        ordered = sa.select(moment).where(moment < before).order_by(moment)
         forgotten = 0
         while True:
             with transaction(self._engine) as connection:
-                gone = connection.execute(
-                    sa.delete(table).where(moment < before).where(sa.tuple_(*keys).in_(oldest))
-                ).rowcount
-            forgotten += gone
-            if gone < _PIECE:
+                last = connection.scalar(ordered.offset(_PIECE - 1).limit(1))
+                piece = moment < before if last is None else moment <= last
+                forgotten += connection.execute(sa.delete(predictions).where(piece)).rowcount
+            if last is None:
                 return forgotten
+
+    def _forget_requests(self, before: datetime) -> None:
+        """The requests of before a moment, which are the first by number.
+
+        Their times have no index: numbers rise with them, save where the clock was set back; what
+        is behind a whole piece of younger ones then waits for another day.
+        """
+        requests = self._tables.requests
+        last, gone = 0, 1
+        while gone:
+            following = sa.select(requests.c.id).where(requests.c.id > last)
+            piece = following.order_by(requests.c.id).limit(_PIECE).subquery()
+            with transaction(self._engine) as connection:
+                reached = connection.scalar(sa.select(sa.func.max(piece.c.id)))
+                if reached is None:
+                    return
+                gone = connection.execute(
+                    sa.delete(requests)
+                    .where(requests.c.id.between(last + 1, reached))
+                    .where(requests.c.created_at < before)
+                ).rowcount
+            last = reached

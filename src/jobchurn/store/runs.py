@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -286,11 +285,7 @@ class Runs:
 
 def _issues_of(verdict: Verdict) -> list[Issue]:
     """How many rows broke each rule; whole-file reasons count every row."""
-    rows = Counter(
-        key
-        for reasons in verdict.bad.values()
-        for key in {(reason.rule, reason.column) for reason in reasons}
-    )
+    rows = {(rule, column): count for (column, rule), count in verdict.broken.items()}
     for column in verdict.missing:
         rows[_MISSING_COLUMN, column] = verdict.rows_total
     if verdict.refusal is not None:

@@ -19,12 +19,9 @@ from jobchurn.store.admission import admit
 from jobchurn.store.adoption import adopt, unadopted
 from jobchurn.store.columns import PREDICTIONS
 from jobchurn.store.engine import transaction
-from jobchurn.store.partitions import make_partitions
+from jobchurn.store.partitions import make_partitions, one_at_a_time
 
 OLDEST_POSTGRES = 15
-
-_MIGRATING = 7_310_586_213_021_468_213
-"""The advisory lock that keeps two migrations apart; any number that nobody else uses."""
 
 _PATIENCE_SECONDS = 120
 """How long a migration waits for another one, or for a table that is in use."""
@@ -47,6 +44,7 @@ def migrate(engine: Engine, contract: Contract, passwords: Mapping[str, str]) ->
         if unfit := unfit_server(connection):
             raise DatabaseOutdated(unfit, "Use another database: set DATABASE_URL.")
         _must_be_the_owner(connection)
+        connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'"))
         one_at_a_time(connection)
         stranger = _stranger(connection)
         if stranger is not None:
@@ -59,12 +57,6 @@ def migrate(engine: Engine, contract: Contract, passwords: Mapping[str, str]) ->
         make_partitions(connection, datetime.now(UTC))
         # Last, so that others who make the role at this moment wait for as short as can be.
         admit(connection, passwords)
-
-
-def one_at_a_time(connection: Connection) -> None:
-    """Let changes of the schema follow each other; each waits patiently for tables in use."""
-    connection.execute(text(f"SET LOCAL lock_timeout = '{_PATIENCE_SECONDS}s'"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATING})
 
 
 def missing(connection: Connection, contract: Contract) -> list[str]:

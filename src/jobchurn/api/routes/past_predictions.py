@@ -127,15 +127,15 @@ async def get_past_predictions(
             f"Leave {' and '.join(paging)} out, or ask for format=json, which comes in pages.",
         )
     services = door.services
-    rows = services.store.predictions.stream(**wanted.period)
+    predictions = services.store.predictions
     if wanted.format == "csv":
         return await door.exports.stream(
-            as_csv(rows, services.contract),
+            as_csv(predictions.csv(**wanted.period), services.contract),
             media_type="text/csv",
             name="past-predictions.csv",
         )
     return await door.exports.stream(
-        as_parquet(rows, services.contract),
+        as_parquet(predictions.typed_csv(**wanted.period), services.contract),
         media_type="application/vnd.apache.parquet",
         name="past-predictions.parquet",
     )
