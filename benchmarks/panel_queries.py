@@ -1,7 +1,7 @@
 """How long every panel and every alert rule takes on a database of ten million predictions.
 
-Usage: ``panel_queries.py [--predictions 10000000] [--hours 6] [--keep FOLDER] [--runs 7]
-[--limit 200]``
+Usage: ``python -m benchmarks.panel_queries [--predictions 10000000] [--hours 6] [--keep FOLDER]
+[--runs 7] [--limit 200]``
 
 The predictions are spread evenly over 60 days, so that six hours hold some 42,000 of them; their
 values are those of the built-in data set, drawn anew. Files, drift windows, requests, runs of jobs
@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import random
-import socket
 import sys
 import tempfile
 import time
@@ -31,6 +30,7 @@ from typing import Any, LiteralString, NamedTuple
 import psycopg
 from psycopg import sql
 
+from benchmarks.processes import free_port
 from jobchurn.contract import JOB_CHANGE, Column, Contract, Value
 from jobchurn.drift import baseline_of
 from jobchurn.panels import Dashboard, dashboards_of, expand, interval_of, rules_of
@@ -169,7 +169,7 @@ def _database(keep: Path | None) -> Iterator[str]:
         home = keep or Path(temporary)
         home.mkdir(parents=True, exist_ok=True)
         Path(temporary).chmod(0o755)  # the server may be another user's
-        settings = Settings(jobchurn_home=home, database_url=None, postgres_port=_free_port())
+        settings = Settings(jobchurn_home=home, database_url=None, postgres_port=free_port())
         with serving(settings) as url:
             yield url
 
@@ -183,7 +183,7 @@ def _fill(connection: Connection, store: Store, predictions: int) -> None:
     begun = time.perf_counter()
     store.migrate()
     end = _ask(connection, "SELECT date_trunc('minute', now())")
-    store.make_partitions(end - timedelta(days=DAYS))
+    store.partitions.make(end - timedelta(days=DAYS))
     connection.execute("SET synchronous_commit = off")
     columns = _read(store.contract, generate(SAMPLE, seed=1))
     _sample(connection, store.contract, columns)
@@ -355,13 +355,6 @@ def _ask(connection: Connection, query: LiteralString) -> Any:
 
 def _say(words: str) -> None:
     print(words, file=sys.stderr, flush=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":

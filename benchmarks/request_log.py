@@ -1,6 +1,6 @@
 """What the request log and the metrics cost: the same application with and without them, by turns.
 
-Usage: ``request_log.py [--rounds 40] [--requests 1000]``
+Usage: ``python -m benchmarks.request_log [--rounds 40] [--requests 1000]``
 
 The applications are called in this process, without HTTP between, so that nothing hides the cost:
 first the cheapest endpoint there is, one request after the other, then predictions of one record
@@ -15,7 +15,6 @@ import argparse
 import asyncio
 import gc
 import logging
-import socket
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
@@ -27,6 +26,7 @@ import orjson
 from fastapi import FastAPI
 from starlette.types import Message
 
+from benchmarks.processes import free_port
 from jobchurn import wiring
 from jobchurn.api import create_app
 from jobchurn.api.measured import Measured
@@ -46,7 +46,7 @@ def main() -> None:
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     with tempfile.TemporaryDirectory(prefix="jobchurn-") as home:
-        settings = Settings(jobchurn_home=Path(home), database_url=None, postgres_port=_free_port())
+        settings = Settings(jobchurn_home=Path(home), database_url=None, postgres_port=free_port())
         with wiring.services(settings) as services:
             prepare(services, lambda _: None)
             asyncio.run(_measure(services, options.rounds, options.requests))
@@ -131,13 +131,6 @@ async def _ask(app: FastAPI, method: str, path: str, body: bytes = b"") -> None:
     await app(scope, receive, send)
     if status != 200:
         raise SystemExit(f"{method} {path} was answered with {status}.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 if __name__ == "__main__":
