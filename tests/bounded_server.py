@@ -61,7 +61,13 @@ class Bounded(Connection):
 def bounded_server():
     """The server, while it runs."""
     config = uvicorn.Config(
-        application, port=0, http=Bounded, ws="none", lifespan="off", log_config=None
+        application,
+        port=0,
+        http=Bounded,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        timeout_keep_alive=0,
     )
     running = LookingServer(config)
     thread = threading.Thread(target=running.run, daemon=True)

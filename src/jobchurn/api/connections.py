@@ -121,6 +121,13 @@ class Connection(HttpToolsProtocol):
         elif rest:
             self.data_received(rest)
 
+    def timeout_keep_alive_handler(self) -> None:
+        """Do nothing: :meth:`look` closes what is idle.
+
+        The server would after 5 seconds, which is as long as many clients keep a connection: a
+        request that is sent in the moment in which it is closed has no answer.
+        """
+
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
