@@ -9,6 +9,9 @@ servers of models; and the original's path. All are asked by the same wrk with t
 Every answer is looked at, also under load: it has to be the one that the same record was given
 alone, by another process. What was acknowledged has to be in the database, and nothing that was not
 asked for; otherwise this ends with 1 and keeps nothing.
+
+The other servers work also where nobody asks them anything: some look for work without end. So each
+runs only while it is asked, and none while ours is held against its own constant route.
 """
 
 from __future__ import annotations
@@ -32,7 +35,7 @@ from benchmarks.measuring import by_turns, ratio
 from benchmarks.peers.environments import InstallFailed
 from benchmarks.peers.original_path import CONNECTIONS as FEW
 from benchmarks.peers.original_path import running_original, train_original
-from benchmarks.peers.servers import PEERS, Trees
+from benchmarks.peers.servers import PEERS, Peer, Trees
 from benchmarks.processes import cpu_seconds
 from benchmarks.results import Measurement, report
 from jobchurn.contract import Value
@@ -85,6 +88,13 @@ class Serving:
             self.ledger.acknowledge(found)
         return self._noted(name, found)
 
+    def rate_of_peer(self, peer: Peer, trees: Trees, bodies: Sequence[str]) -> float:
+        """The same of another server, begun and ended with it."""
+        with peer.running(trees) as address:
+            # It has answered every record before it is measured.
+            target = Target(address, bodies, _answers(address, bodies))
+            return self._noted(peer.name, most(target, self.seconds))
+
     def rate_of_original(self, bodies: Sequence[str]) -> float:
         """The same of the original, begun and ended with it: it works on long after the load."""
         with running_original(self.house) as address:
@@ -115,18 +125,20 @@ def main() -> None:
         given = records(house, RECORDS)
         bodies = [json.dumps({"records": [record]}) for record in given]
         _ours(serving, bodies, stack)
-        _peers(serving, given, stack, quick=asked.quick)
+        own = by_turns(
+            {name: partial(serving.rate, name) for name in serving.targets}, rounds=asked.rounds
+        )
+        late = _latencies(serving, bodies[0], median(own[OURS]) / 2, asked.rounds)
+        sides = _peers(serving, given, quick=asked.quick)
         train_original(house)
-        sides: dict[str, Callable[[], float]] = {
-            name: partial(serving.rate, name) for name in serving.targets
-        }
         sides[ORIGINAL] = partial(serving.rate_of_original, bodies)
-        rates = by_turns(sides, rounds=asked.rounds)
-        late = _latencies(serving, bodies[0], median(rates[OURS]) / 2, asked.rounds)
+        sides = {OURS: partial(serving.rate, OURS), **sides}
+        # All are warm: ours has been asked, and the others are each time that they are begun.
+        others = by_turns(sides, rounds=asked.rounds, warm_up=0)
         kept = serving.ledger.check()
         versions = machine.versions("fastapi", "uvicorn", "pydantic", "lightgbm")
         versions["PostgreSQL"] = house.postgres_version
-    for measurement in _measurements(serving, rates, late, versions, kept):
+    for measurement in _measurements(serving, own, others, late, versions, kept):
         report(measurement, keep=asked.keep)
 
 
@@ -167,27 +179,34 @@ def _answers(address: str, bodies: Sequence[str]) -> list[str]:
 
 
 def _peers(
-    serving: Serving, given: Sequence[Mapping[str, Value]], stack: ExitStack, *, quick: bool
-) -> None:
-    """Start the others over the same trees, each asked for the same records as numbers."""
+    serving: Serving, given: Sequence[Mapping[str, Value]], *, quick: bool
+) -> dict[str, Callable[[], float]]:
+    """The others over the same trees, each asked for the same records as numbers.
+
+    Each is begun once, to see that it runs here.
+    """
     services = serving.house.services
     model = services.registry.champion()
     trees = Trees(serving.house.home / "peers" / "trees.txt")
     trees.path.parent.mkdir()
     trees.path.write_text(model.text, encoding="utf-8")
     rows = Encoder(services.contract, model.levels).matrix(given).tolist()
+    found: dict[str, Callable[[], float]] = {}
     for peer in PEERS:
         if quick and peer.name != QUICK_PEER:
             continue
         bodies = peer.bodies(trees, rows)
         try:
-            address = stack.enter_context(peer.running(trees))
-            serving.targets[peer.name] = Target(address, bodies, _answers(address, bodies))
-            serving.versions[peer.name] = peer.version
+            with peer.running(trees) as address:
+                _answers(address, bodies)
         except (InstallFailed, CalledProcessError, SystemExit) as error:
             serving.remarks.append(
                 f"{peer.name} {peer.version} does not run here: {str(error)[:300]}"
             )
+            continue
+        serving.versions[peer.name] = peer.version
+        found[peer.name] = partial(serving.rate_of_peer, peer, trees, bodies)
+    return found
 
 
 def _latencies(
@@ -217,20 +236,19 @@ def _latencies(
 
 def _measurements(
     serving: Serving,
-    rates: Mapping[str, Sequence[float]],
+    own: Mapping[str, Sequence[float]],
+    others: Mapping[str, Sequence[float]],
     late: Mapping[str, Mapping[int, Sequence[float]]],
     versions: Mapping[str, str],
     kept: str,
 ) -> Iterator[Measurement]:
-    """The figures of what was found."""
-    ours = rates[OURS]
-    a_second = {name: f"{median(found):,.0f}/s" for name, found in rates.items()}
-    a_second[ORIGINAL] = f"{median(rates[ORIGINAL]):.2g}/s"
+    """The figures of what was found beside our own routes, and beside others."""
 
     def against(number: str, other: str, *remarks: str, **more: str) -> Measurement:
-        told = {name: a_second[name] for name in (OURS, other)} | more
-        compared = ratio(ours, rates[other])
-        return Measurement(number, compared, len(ours), told, versions, remarks)
+        rates = own if other in own else others
+        told = {name: _a_second(rates[name]) for name in (OURS, other)} | more
+        compared = ratio(rates[OURS], rates[other])
+        return Measurement(number, compared, len(rates[OURS]), told, versions, remarks)
 
     yield against(
         "1",
@@ -245,20 +263,20 @@ def _measurements(
         + " of processor time, which depends little on what else the machine does.",
     )
     yield against("1b", PLAIN)
-    peers = [peer.name for peer in PEERS if peer.name in rates]
+    peers = [peer.name for peer in PEERS if peer.name in others]
     if peers:
-        best = max(peers, key=lambda name: median(rates[name]))
-        told = {name: a_second[name] for name in peers}
+        best = max(peers, key=lambda name: median(others[name]))
+        told = {name: _a_second(others[name]) for name in peers}
         yield replace(
             against("2", best, *serving.remarks, **told),
             versions={**versions, **serving.versions},
         )
     yield against("3", ORIGINAL, f"The original is asked over {FEW} connections, its best.")
-    half = median(ours) / 2
+    half = median(own[OURS]) / 2
     yield Measurement(
         "4",
         ratio(late[OURS][99], late[CONSTANT][99]),
-        len(ours),
+        len(own[OURS]),
         absolute={
             f"{name} {share}%": f"{median(times):.1f} ms"
             for name, shares in late.items()
@@ -267,6 +285,12 @@ def _measurements(
         | {"at": f"{half:,.0f}/s"},
         versions=versions,
     )
+
+
+def _a_second(rates: Sequence[float]) -> str:
+    """Their median, with two digits at least."""
+    rate = median(rates)
+    return f"{rate:,.0f}/s" if rate >= 10 else f"{rate:.2g}/s"
 
 
 if __name__ == "__main__":

@@ -98,9 +98,10 @@ class Peer:
 def _mlflow(programs: Path, trees: Trees) -> Iterator[str]:
     port, model = free_port(), trees.folder / "mlflow"
     script = HERE / "mlflow_model.py"
-    subprocess.run(
-        [programs / "python", script, trees.path, model], check=True, capture_output=True
-    )
+    if not model.exists():
+        subprocess.run(
+            [programs / "python", script, trees.path, model], check=True, capture_output=True
+        )
     with running(
         [
             *(programs / "mlflow", "models", "serve", "--model-uri", model),
@@ -144,7 +145,7 @@ def _litserve(programs: Path, trees: Trees) -> Iterator[str]:
 @contextmanager
 def _mlserver(programs: Path, trees: Trees) -> Iterator[str]:
     port, folder = free_port(), trees.folder / "mlserver"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     # It knows the format by the end of the name.
     (folder / "trees.bst").write_bytes(trees.path.read_bytes())
     settings = json.loads((HERE / "mlserver" / "settings.json").read_text(encoding="utf-8"))
