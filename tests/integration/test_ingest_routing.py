@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from ingest_house import HEADER, damaged, good_lines, ingest_house, records_in, write_raw
@@ -102,6 +103,22 @@ def test_the_same_name_with_new_content_overwrites_nothing(house):
     assert records_in(house.folders.good_data) == Counter(text.encode() for text in first + second)
 
 
+def test_what_a_database_knows_nothing_of_is_not_overwritten(house, database):
+    folders = house.folders
+    write_raw(house, "a.csv", [*good_lines(3), damaged(good_lines(1, seed=1)[0])])
+    ingest.ingest_one(house, trigger="cli")
+    there = [*folders.good_data.iterdir(), *folders.bad_data.iterdir()]
+    routed = {path: path.read_bytes() for path in there}
+    with psycopg.connect(database) as connection:  # as it was before the first file came
+        connection.execute("TRUNCATE arrivals CASCADE")
+    write_raw(house, "a.csv", [*good_lines(2, seed=2), damaged(good_lines(1, seed=3)[0])])
+    run = ingest.ingest_one(house, trigger="cli")
+    assert {path: path.read_bytes() for path in there} == routed
+    assert {Path(run.good), Path(run.bad), Path(run.reasons)}.isdisjoint(routed)
+    assert Path(run.good).name == f"a-{run.run_id}.csv"
+    assert records_in(folders.good_data).total() == 5
+
+
 def test_a_file_that_cannot_be_read_goes_whole_to_bad(house):
     content = b"\x1f\x8b\x08\x00 not a table"
     (house.folders.raw_data / "a.csv").write_bytes(content)
@@ -142,11 +159,34 @@ def test_a_file_that_nobody_may_read_keeps_no_other_waiting(house, monkeypatch, 
     monkeypatch.setattr(files, "sha256_of", refused)
     assert len(list(ingest.ingest_all(house, trigger="cli"))) == 3
     assert closed.exists()
-    assert "closed.csv waits: this user has no right to read it" in caplog.text
+    assert "closed.csv waits: this user has no right to read it or to move it" in caplog.text
     with pytest.raises(PermissionError):
         ingest.ingest_one(house, trigger="cli", file=closed)
     monkeypatch.undo()
     assert ingest.ingest_one(house, trigger="cli").file == "closed.csv"
+
+
+def test_a_file_that_may_not_be_moved_keeps_no_other_waiting(house, monkeypatch, caplog):
+    stuck = write_raw(house, "stuck.csv", good_lines(3, seed=1))
+    move = files.move
+
+    def refused(source, destination):  # as of another user's file in a folder with the sticky bit
+        if source == stuck:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(source))
+        move(source, destination)
+
+    monkeypatch.setattr(files, "move", refused)
+    for _ in range(2):
+        assert list(ingest.ingest_all(house, trigger="cli")) == []
+    assert "stuck.csv waits: this user has no right to read it or to move it" in caplog.text
+    for n in range(3):
+        write_raw(house, f"{n}.csv", good_lines(3, seed=2 + n))
+    assert len(list(ingest.ingest_all(house, trigger="cli"))) == 3
+    assert stuck.exists()
+    monkeypatch.undo()
+    run = ingest.ingest_one(house, trigger="cli")
+    assert (run.file, run.rows_valid) == ("stuck.csv", 3)
+    assert len(house.store.runs.finished()) == 4
 
 
 def test_nothing_waiting_is_no_run(house):

@@ -1,7 +1,9 @@
 import errno
 import os
+import re
 import stat
 import time
+from pathlib import Path
 
 import pytest
 
@@ -145,6 +147,30 @@ def test_a_moved_file_is_in_one_place_only(tmp_path):
     assert (tmp_path / "there" / "b").read_bytes() == b"x"
 
 
+def test_what_cannot_be_removed_is_not_copied_to_another_file_system_either(tmp_path, monkeypatch):
+    (tmp_path / "a").write_bytes(b"x")
+    unlink = Path.unlink
+
+    def elsewhere(*_arguments, **_keywords):
+        raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+
+    def kept(path, **how):
+        if path.name == "a":
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        unlink(path, **how)
+
+    monkeypatch.setattr(Path, "unlink", kept)
+    monkeypatch.setattr(Path, "replace", rename_but(Path.replace, "a", elsewhere))
+    with pytest.raises(PermissionError):
+        files.move(tmp_path / "a", tmp_path / "b")
+    assert names(tmp_path) == ["a"]
+
+
+def rename_but(rename, name, instead):
+    """``rename``, save that a file of this name is treated otherwise."""
+    return lambda path, target: (instead if path.name == name else rename)(path, target)
+
+
 def test_moving_an_absent_file_is_told(tmp_path):
     with pytest.raises(FileNotFoundError):
         files.move(tmp_path / "a", tmp_path / "b")
@@ -208,14 +234,33 @@ def test_a_file_that_comes_at_the_same_moment_is_not_overwritten(tmp_path, monke
     assert (tmp_path / "a.csv").read_bytes() == b"newer"
 
 
+@pytest.mark.parametrize("refusal", [errno.EPERM, errno.EXDEV, errno.EOPNOTSUPP])
+def test_a_file_that_cannot_be_linked_is_put_back_and_replaces_nothing(
+    tmp_path, monkeypatch, refusal
+):
+    def refused(path, _target):  # another user's file is linked by nobody but root
+        raise OSError(refusal, os.strerror(refusal), str(path))
+
+    monkeypatch.setattr(Path, "hardlink_to", refused)
+    (tmp_path / "raw").write_bytes(b"x")
+    (tmp_path / "a-2.csv").write_bytes(b"newer")
+    place = files.put_back(tmp_path / "raw", tmp_path / "a.csv")
+    assert place.parent == tmp_path
+    assert place.read_bytes() == b"x"
+    assert re.fullmatch(r"a-[0-9a-f]{16}\.csv", place.name)
+    assert names(tmp_path) == sorted(["a-2.csv", place.name])
+    with pytest.raises(FileNotFoundError):
+        files.put_back(tmp_path / "raw", tmp_path / "a.csv")
+
+
 def test_old_temporary_files_are_swept_and_young_or_other_ones_are_not(tmp_path):
     old = time.time() - 7200
-    for name in (".0123456789abcdef.tmp", "a.tmp", ".keep"):
+    for name in (".0123456789abcdef.tmp", "a.tmp", ".keep", ".upload.csv.tmp"):
         (tmp_path / name).write_bytes(b"")
         os.utime(tmp_path / name, (old, old))
     (tmp_path / ".fedcba9876543210.tmp").write_bytes(b"")
     assert files.sweep(tmp_path) == 1
-    assert names(tmp_path) == [".fedcba9876543210.tmp", ".keep", "a.tmp"]
+    assert names(tmp_path) == [".fedcba9876543210.tmp", ".keep", ".upload.csv.tmp", "a.tmp"]
 
 
 def test_a_made_folder_is_in_the_folder_above_for_good_whoever_made_it(tmp_path, synced):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import time
 from collections.abc import Iterable, Iterator
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import IO
 
 from jobchurn.files.folders import open_regular
-from jobchurn.files.names import free_name
+from jobchurn.files.names import free_name, shortened
 
 _PIECE = 1024 * 1024
+
+_TEMPORARY = re.compile(r"\.[0-9a-f]{16}\.tmp")
+"""Our own temporary files; other people's may end in the same way."""
 
 
 @contextmanager
@@ -80,7 +84,11 @@ def move(source: Path, destination: Path) -> None:
         if error.errno != EXDEV:
             raise
         copy(source, destination)
-        source.unlink()
+        try:
+            source.unlink()
+        except OSError:
+            destination.unlink()  # it is not to lie in both places
+            raise
     _sync(destination.parent)
     _sync(source.parent)
 
@@ -106,6 +114,10 @@ def put_back(source: Path, destination: Path) -> Path:
 
     Returns:
         Where it lies: ``destination``, or there under a name that was free.
+
+    Raises:
+        FileNotFoundError: there is no such file (any more).
+        OSError: none can be put there.
     """
     while True:
         name = free_name(
@@ -116,6 +128,14 @@ def put_back(source: Path, destination: Path) -> Path:
             place.hardlink_to(source)  # unlike a rename, this replaces nothing
         except FileExistsError:
             continue
+        except FileNotFoundError:
+            raise
+        except OSError:
+            # Linux links nobody to another user's file, and not every file system knows links. A
+            # name that nobody else thinks of has nothing to replace, either.
+            place = destination.with_name(shortened(destination.name, f"-{secrets.token_hex(8)}"))
+            move(source, place)
+            return place
         source.unlink()
         _sync(place.parent)
         _sync(source.parent)
@@ -123,14 +143,14 @@ def put_back(source: Path, destination: Path) -> Path:
 
 
 def sweep(folder: Path, seconds: float = 3600.0) -> int:
-    """Remove temporary files that killed writers left in a folder; return how many.
+    """Remove temporary files that killed writers of ours left in a folder; return how many.
 
     Args:
         folder: where files are written.
         seconds: for how long a file must not have been written to, to be taken for abandoned.
     """
     removed = 0
-    for path in folder.glob(".*.tmp"):
+    for path in filter(lambda path: _TEMPORARY.fullmatch(path.name), folder.glob(".*.tmp")):
         with suppress(FileNotFoundError):  # its writer lives, or another sweeper was faster
             if time.time() - path.lstat().st_mtime >= seconds:
                 path.unlink()

@@ -34,6 +34,8 @@ from jobchurn.verdict import Reason, Verdict
 
 log = logging.getLogger(__name__)
 
+_REASONS = ".reasons.jsonl"
+
 
 @dataclass(frozen=True)
 class Routes:
@@ -64,19 +66,12 @@ def read_data(
     random.shuffle(candidates)
     for path in candidates:
         try:
-            status = path.lstat()
-            claim = _claim(services, path, status, trigger, holder)
-        except FileNotFoundError:  # another worker was faster
-            continue
+            if claim := _taken(services, path, trigger, holder):
+                return claim
         except PermissionError:
             if file:
                 raise
-            # It waits until somebody gives us the right; the others need not wait for that.
-            name = files.printable(path.name)
-            log.warning("%s waits: this user has no right to read it (see chmod).", name)
-            continue
-        if claim is not None and work.secure(services, claim, status):
-            return claim
+            _tell_of_waiting(path.name)
     alert.retry_alerts(services)  # in a quiet moment, so that one comes to those not reached
     return None
 
@@ -93,12 +88,25 @@ def left_behind(services: Services, holder: str | None = None) -> Claim | None:
         # What this holder has of an earlier try is its own to go on with.
         return other == holder or lease.is_dead(other)
 
+    waiting: list[str] = []
     while claim := services.store.arrivals.take_up(
-        holder, services.settings.lease_seconds, is_left
+        holder, services.settings.lease_seconds, is_left, besides=waiting
     ):
-        if work.secure(services, claim):
-            return claim
+        try:
+            if work.secure(services, claim):
+                return claim
+        except PermissionError:
+            waiting.append(claim.run_id)
+            _tell_of_waiting(claim.name)
     return None
+
+
+def _tell_of_waiting(name: str) -> None:
+    """A file waits until somebody gives us the right; the others need not wait for that."""
+    log.warning(
+        "%s waits: this user has no right to read it or to move it (see chmod).",
+        files.printable(name),
+    )
 
 
 def resume(services: Services, run_id: str, holder: str) -> Claim:
@@ -298,12 +306,17 @@ def routes_of(services: Services, claim: Claim, verdict: Verdict) -> Routes:
     page = folders.reports / f"{claim.run_id}.html"
     if claim.duplicate_of is not None:
         return Routes(None, None, None, page)
-    name = services.store.runs.reserve_name(claim, files.shortened(claim.name))
+
+    def is_taken(name: str) -> bool:
+        beside = folders.bad_data / name, folders.bad_data / f"{name}{_REASONS}"
+        return any(map(os.path.lexists, (folders.good_data / name, *beside)))
+
+    name = services.store.runs.reserve_name(claim, files.shortened(claim.name), is_taken)
     bad = bool(verdict.rows_invalid) or verdict.refusal is not None
     return Routes(
         good=folders.good_data / name if verdict.rows_valid else None,
         bad=folders.bad_data / name if bad else None,
-        reasons=folders.bad_data / f"{name}.reasons.jsonl" if bad else None,
+        reasons=folders.bad_data / f"{name}{_REASONS}" if bad else None,
         report=page,
     )
 
@@ -348,6 +361,16 @@ def _delivered(services: Services, file: Path) -> Path:
         )
     files.copy(file, copy)
     return copy
+
+
+def _taken(services: Services, path: Path, trigger: str, holder: str) -> Claim | None:
+    """The claim of an arriving file that is now in the run's work folder, if this worker got it."""
+    try:
+        status = path.lstat()
+        claim = _claim(services, path, status, trigger, holder)
+    except FileNotFoundError:  # another worker was faster
+        return None
+    return claim if claim is not None and work.secure(services, claim, status) else None
 
 
 def _claim(

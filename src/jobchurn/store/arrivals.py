@@ -9,7 +9,7 @@ raises the arrival's fencing token, and a writer whose token has been overtaken 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -133,6 +133,7 @@ class Arrivals:
         lease_seconds: float,
         is_dead: Callable[[str], bool],
         trigger: str | None = None,
+        besides: Collection[str] = (),
     ) -> Claim | None:
         """Take over the oldest open arrival that nobody works on; ``None`` where there is none.
 
@@ -144,6 +145,7 @@ class Arrivals:
             lease_seconds: how long that worker may be silent.
             is_dead: whether a holder is known to work no more.
             trigger: take over only what this has started.
+            besides: runs that are left where they are.
         """
         arrivals = self._arrivals
         wanted = sa.select(arrivals.c.run_id).where(_is_open(arrivals)).order_by(arrivals.c.run_id)
@@ -152,6 +154,8 @@ class Arrivals:
         with transaction(self._engine) as connection:
             candidates = connection.scalars(wanted).all()
         for run_id in candidates:
+            if run_id in besides:
+                continue
             with transaction(self._engine) as connection:
                 # Whoever else is looking at it just now may have it.
                 row = self._locked(connection, run_id, lease_seconds, skip_locked=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -132,20 +133,33 @@ class Runs:
                     ],
                 )
 
-    def reserve_name(self, claim: Claim, name: str) -> str:
+    def reserve_name(
+        self, claim: Claim, name: str, is_taken: Callable[[str], bool] = lambda _: False
+    ) -> str:
         """The name for the run's routed files: ``name``, or with the run's id where it is taken.
 
         No two runs are given one name, and a repeat is given the same.
 
+        Args:
+            claim: of the run.
+            name: the name.
+            is_taken: whether files of a name are there that no run here has to be known of, as
+                where the database was set back, or is another one. Not asked of the run's own.
+
         Raises:
             LeaseLost: another worker has taken the arrival over.
         """
+        marked = _marked(name, claim.run_id)
         if not name.endswith(_REASONS):
             try:
-                return self._reserved(claim, name, lock_seconds=MOMENT_SECONDS)
+                return self._reserved(
+                    claim,
+                    lambda: marked if is_taken(name) else name,
+                    lock_seconds=MOMENT_SECONDS,
+                )
             except (sa.exc.IntegrityError, DatabaseLocked):
                 pass  # another run has it, or is about to
-        return self._reserved(claim, _marked(name, claim.run_id))
+        return self._reserved(claim, lambda: marked)
 
     def finish(
         self,
@@ -223,8 +237,10 @@ class Runs:
                 for rule, column, rows in connection.execute(wanted)
             ]
 
-    def _reserved(self, claim: Claim, name: str, lock_seconds: float | None = None) -> str:
-        """What the run's routed files are called, from now on ``name`` if nothing before.
+    def _reserved(
+        self, claim: Claim, chosen: Callable[[], str], lock_seconds: float | None = None
+    ) -> str:
+        """What the run's routed files are called, from now on as ``chosen`` if nothing before.
 
         Raises:
             LeaseLost: another worker has taken the arrival over.
@@ -238,6 +254,7 @@ class Runs:
             reserved = connection.scalar(sa.select(arrivals.c.routed_name).where(own))
             if reserved is not None:
                 return decoded(reserved)
+            name = chosen()
             connection.execute(sa.update(arrivals).where(own).values(routed_name=encoded(name)))
             return name
 
