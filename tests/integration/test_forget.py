@@ -375,7 +375,7 @@ def test_a_retry_of_a_request_about_them_stores_nothing(house):
             assert answer.status_code == status
         forgotten(house)
         answer = client.post("/predict", json=body, headers={"Idempotency-Key": "k"})
-        assert (answer.status_code, "removed on request" in answer.text) == (422, True)
+        assert (answer.status_code, "were removed since, on request" in answer.text) == (422, True)
     assert [row[2] for row in predicted(house)] == [7]
 
 

@@ -2,9 +2,11 @@
 
 import csv
 
+import psycopg
 import pytest
 
 from jobchurn.errors import IdempotencyConflict, InvalidRequest
+from jobchurn.store.requests import Requests
 from store_work import at_once, batch_of, record_of
 
 
@@ -60,6 +62,33 @@ def test_a_key_is_not_used_for_another_request(store):
     with pytest.raises(IdempotencyConflict):
         store.predictions.write(keyed(fingerprint="g"))
     assert store.predictions.count() == 3
+
+
+def test_a_retry_whose_predictions_are_gone_is_refused_and_not_answered_with_less(store, database):
+    stored = store.predictions.write(keyed())
+    with psycopg.connect(database) as connection:  # as retention does, before the key goes too
+        connection.execute("DELETE FROM predictions WHERE id > %s", [stored.ids[0]])
+    with pytest.raises(IdempotencyConflict, match="kept for long enough"):
+        store.predictions.write(keyed())
+    assert store.predictions.count() == 1
+
+
+def test_a_key_that_is_removed_the_moment_it_is_met_is_free(store, database, monkeypatch):
+    store.predictions.write(keyed())
+    register, met = Requests._register, []
+
+    def removed(requests, connection, batch):
+        found = register(requests, connection, batch)
+        if found is None:
+            with psycopg.connect(database) as another:
+                another.execute("DELETE FROM requests")
+        met.append(found is None)
+        return found
+
+    monkeypatch.setattr(Requests, "_register", removed)
+    assert not store.predictions.write(keyed()).replayed
+    assert met == [True, False]
+    assert store.predictions.count() == 6
 
 
 def test_without_a_key_each_request_is_its_own(store):

@@ -113,11 +113,9 @@ class BulkRequests:
             InvalidRequest: the key is too long.
         """
         with transaction(self._engine) as connection:
-            registered = None
-            if batch.key is not None:
-                registered = self._requests.register(connection, batch)
-                if registered is None:
-                    return self._requests.first_answer(connection, batch)
+            registered = self._requests.registered(connection, batch)
+            if isinstance(registered, Stored):
+                return registered
             begun = _begin(connection, len(batch.records))
             request = None
             if registered is not None:

@@ -127,18 +127,34 @@ class Requests:
             InvalidRequest: the key is too long.
         """
         with transaction(self._engine) as connection:
-            registered = None
-            if batch.key is not None:
-                registered = self.register(connection, batch)
-                if registered is None:
-                    return self.first_answer(connection, batch)
+            registered = self.registered(connection, batch)
+            if isinstance(registered, Stored):
+                return registered
             return self._stored(connection, batch, registered)
 
-    def register(self, connection: Connection, batch: Keyed) -> sa.Row[Any] | None:
-        """Register the request's key: its number and time, or ``None`` where it was known.
+    def registered(self, connection: Connection, batch: Keyed) -> sa.Row[Any] | Stored | None:
+        """Register the request's key: its number and time, or the first answer where it was known.
 
-        Waits for a request of the same key that is about to be committed.
+        ``None`` where it bears none. Waits for a request of the same key that is about to be
+        committed.
+
+        Raises:
+            IdempotencyConflict: the key was used for another request, or something of that one was
+                removed since.
+            InvalidRequest: the key is too long.
         """
+        while batch.key is not None:
+            registered = self._register(connection, batch)
+            if registered is not None:
+                return registered
+            wanted = self._requests.c.key == encoded(batch.key)
+            first = connection.execute(sa.select(self._requests).where(wanted)).first()
+            if first is not None:
+                return self._first_answer(connection, batch, first)
+            # It had been kept for long enough, and was removed this moment: the key is free.
+        return None
+
+    def _register(self, connection: Connection, batch: Keyed) -> sa.Row[Any] | None:
         if len(batch.key or "") > _LONGEST_KEY:
             raise InvalidRequest(
                 f"The idempotency key is longer than {_LONGEST_KEY} characters.",
@@ -160,32 +176,26 @@ class Requests:
             .returning(requests.c.id, requests.c.created_at)
         ).first()
 
-    def first_answer(self, connection: Connection, batch: Keyed) -> Stored:
-        """The answer to the first request of a key that is known.
-
-        Raises:
-            IdempotencyConflict: that was another request, or something of it was removed since.
-        """
-        requests, predictions = self._requests, self._predictions
-        first = connection.execute(
-            sa.select(requests).where(requests.c.key == encoded(batch.key or ""))
-        ).one()
-        if first.fingerprint == FORGOTTEN != batch.fingerprint:
-            raise IdempotencyConflict(
-                "Records of the request with this idempotency key were removed on request since.",
-                "It is done, and is not repeated; use a new key for a new request.",
-            )
-        if decoded(first.fingerprint) != batch.fingerprint:
+    def _first_answer(self, connection: Connection, batch: Keyed, first: sa.Row[Any]) -> Stored:
+        if FORGOTTEN != decoded(first.fingerprint) != batch.fingerprint:
             raise IdempotencyConflict(
                 "This idempotency key was used for another request.",
                 "Send a retry with the same body as the first time, or use a new key.",
             )
+        predictions = self._predictions
         rows = connection.execute(
             sa.select(predictions)
             .where(predictions.c.created_at == first.created_at)
             .where(predictions.c.request_id == first.id)
             .order_by(predictions.c.position)
         ).all()
+        # Also where they go just now: the request may be seen as it was before.
+        if len(rows) != first.n or first.fingerprint == FORGOTTEN != batch.fingerprint:
+            raise IdempotencyConflict(
+                "Records of the request with this idempotency key were removed since, on request "
+                "or as they had been kept for long enough.",
+                "It is done, and is not repeated; use a new key for a new request.",
+            )
         return Stored(
             replayed=True,
             created_at=first.created_at,
