@@ -83,7 +83,8 @@ RIGHTS: Mapping[str, Rights] = {
     "ingestion_issues": Rights(api="SELECT", ingestion="SELECT, INSERT, DELETE", reader="SELECT"),
     "requests": Rights(
         api="SELECT, INSERT",
-        ingestion="SELECT (id), SELECT (key)",
+        # Which parts of a good file are stored already.
+        ingestion="SELECT (id), SELECT (key), SELECT (fingerprint), SELECT (n)",
         # What was refused holds values, those of ids among them.
         reader="SELECT (id), SELECT (key), SELECT (fingerprint), SELECT (created_at), SELECT (n), "
         "SELECT (model_version), SELECT (policy_version)",

@@ -7,14 +7,17 @@ import os
 import subprocess
 import sys
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from ingest_house import NAMES, damaged, good_lines
+from jobchurn import files
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.errors import DatabaseLocked, DataUnusable
+from jobchurn.errors import DatabaseLocked, DataUnusable, IdempotencyConflict
 from jobchurn.flow import score
+from jobchurn.flow.forget import Person, forget
 from scored_house import (
     each_once,
     ingested,
@@ -24,7 +27,7 @@ from scored_house import (
     with_settings,
 )
 from small_model import small_model
-from store_work import at_once
+from store_work import at_once, batch_of
 
 
 @pytest.fixture
@@ -125,6 +128,51 @@ def test_killed_at_any_chunk_and_repeated_each_row_is_predicted_once(house, chun
     assert sum(predicted(house).values()) == min(10, 4 * (chunk if after else chunk - 1))
     assert scored(small) == [("a.csv", 10)]
     assert predicted(house) == each_once(run)
+
+
+@pytest.mark.parametrize("limit", [3, 5, 100])
+def test_another_limit_between_a_kill_and_its_repeat_keeps_no_row_back(house, limit):
+    run = ingested(house, "a.csv", good_lines(10))
+    before = with_settings(house, max_records=4)
+    predict, sizes = score.here(before), []
+
+    def mortal(records, **where):
+        if sizes:
+            raise Killed
+        sizes.append(len(records))
+        predict(records, **where)
+
+    with contextlib.suppress(Killed):
+        scored(before, mortal)
+    assert sizes == [4]
+    after = with_settings(house, max_records=limit)
+    assert scored(after) == [("a.csv", 10)]
+    assert predicted(house) == each_once(run)
+
+
+def test_of_a_file_whose_first_part_another_process_names_otherwise_nothing_is_noted(house):
+    run = ingested(house, "a.csv", good_lines(4))
+    [good] = score.new_files(house)
+    other = batch_of([], key=f"file:{files.sha256_of(Path(run.good))}:0", fingerprint="another")
+    house.store.predictions.write(other)
+    with pytest.raises(IdempotencyConflict):
+        scored(house)
+    assert score.new_files(house) == [good]
+
+
+def test_good_rows_that_came_before_and_lost_somebody_since_are_done(house):
+    lines = good_lines(4)
+    first = ingested(house, "a.csv", [*lines, damaged(good_lines(1, seed=1)[0])])
+    scored(house)
+    forget(house, Person.of(JOB_CHANGE, lines[1].split(",")[NAMES.index(JOB_CHANGE.id.name)]))
+    left = each_once(first) - Counter({(first.run_id, 2): 1})
+    assert predicted(house) == left
+    again = ingested(house, "without the bad row.csv", lines)
+    assert again.duplicate_of is None
+    other = ingested(house, "b.csv", good_lines(3, seed=2))
+    assert scored(house) == [("without the bad row.csv", 4), ("b.csv", 3)]
+    assert predicted(house) == left + each_once(other)
+    assert scored(house) == []
 
 
 def test_killed_before_it_is_noted_a_file_is_predicted_once(house, monkeypatch):

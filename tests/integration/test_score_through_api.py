@@ -63,6 +63,19 @@ def test_what_the_api_has_predicted_this_process_does_not_predict_again(house, s
     assert predicted(house) == each_once(run)
 
 
+def test_what_the_api_has_stored_of_a_file_is_known_and_not_asked_again(house, served):
+    run = ingested(house, "a.csv", good_lines(6))
+    [good] = score.new_files(house)
+    with through(served) as api:
+        scored(with_settings(house, max_records=4), api)
+
+    def asked_again(_records, **where):
+        raise AssertionError(where)
+
+    score.score_file(house, good, asked_again)
+    assert predicted(house) == each_once(run)
+
+
 def test_an_api_that_is_restarted_in_between_is_waited_for(house, served):
     run = ingested(house, "a.csv", good_lines(3))
     served.end()

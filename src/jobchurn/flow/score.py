@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import csv
 import logging
+from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import count
 from pathlib import Path
 from typing import IO, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from jobchurn import files
 from jobchurn.columnar import Records
@@ -27,13 +27,15 @@ from jobchurn.errors import (
     InvalidRecords,
     JobchurnError,
 )
-from jobchurn.flow.bulk import predict_bulk
-from jobchurn.flow.predict import Asked, predict
-from jobchurn.flow.rows import Rows, read_admitted, read_rows
+from jobchurn.flow.bulk import fingerprint_of, predict_bulk
+from jobchurn.flow.predict import Asked, Source, predict
+from jobchurn.flow.rows import Admitted, Rows, read_admitted, read_rows
 from jobchurn.flow.services import Services
 from jobchurn.store.predictions import GoodFile
 
 log = logging.getLogger(__name__)
+
+_SOURCE: Source = "scheduled"
 
 
 class Predictor(Protocol):
@@ -63,7 +65,7 @@ def here(services: Services) -> Predictor:
                 services.registry.champion(),
                 Asked(
                     records=records,
-                    source="scheduled",
+                    source=_SOURCE,
                     key=key,
                     run_id=run_id,
                     file_name=file,
@@ -97,26 +99,62 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
         ) from error
     found = read_admitted(path, services.contract)
     digest, records = found.sheet.sha256, found.records
-    for number, piece in enumerate(_pieces(found.rows, services.settings.max_records)):
-        predictor(
-            records[piece].compact(),
-            key=f"file:{digest}:{number}",
-            run_id=good.run_id,
-            file=files.printable(path.name),
-            first_row=int(found.rows[piece.start]),
-        )
+    for piece in _parts(services, found, f"file:{digest}"):
+        if not piece.is_stored:
+            predictor(
+                piece.records,
+                key=piece.key,
+                run_id=good.run_id,
+                file=files.printable(path.name),
+                first_row=piece.first_row,
+            )
     services.store.predictions.mark_predicted(
         digest, name=path.name, mtime=status.st_mtime, rows=len(records), run_id=good.run_id
     )
     return Scored(path.name, len(records))
 
 
-def _pieces(rows: NDArray[np.int64], size: int) -> Iterator[slice]:
-    """Neighbouring rows, at most ``size`` at once: what was removed on request leaves a gap."""
-    gaps = np.flatnonzero(np.diff(rows) != 1) + 1
-    for begin, end in pairwise([0, *gaps.tolist(), len(rows)]):
-        for start in range(begin, end, size):
-            yield slice(start, min(start + size, end))
+@dataclass(frozen=True)
+class _Part:
+    """Neighbouring rows of a good file that are predicted by one request.
+
+    Attributes:
+        records: the rows.
+        key: of the request.
+        first_row: the first one's number.
+        is_stored: whether the request is stored already, whatever was removed of it since.
+    """
+
+    records: Records
+    key: str
+    first_row: int
+    is_stored: bool
+
+
+def _parts(services: Services, found: Admitted, name: str) -> Iterator[_Part]:
+    """A good file in parts: those that are stored already, and the rest at most as many at once.
+
+    How large a part is that is stored says its request: the limit may have been another one then.
+    What was removed on request leaves a gap, at which a part ends.
+    """
+    rows, limit = found.rows, services.settings.max_records
+    gaps = [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
+    start = 0
+    for number in count():
+        if start == len(rows):
+            return
+        stop = gaps[bisect_right(gaps, start)]
+        key = f"{name}:{number}"
+        known = services.store.predictions.request(key)
+        size = known.n if known is not None and known.n else limit
+        records = found.records[start : min(start + size, stop)].compact()
+        is_stored = known is not None and known.fingerprint in (None, _fingerprint_of(records))
+        yield _Part(records, key, int(rows[start]), is_stored)
+        start += len(records)
+
+
+def _fingerprint_of(records: Records) -> str:
+    return fingerprint_of(records, source=_SOURCE, refused=())
 
 
 def score_new(

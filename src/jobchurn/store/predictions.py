@@ -20,7 +20,7 @@ from jobchurn.store.engine import STATEMENT_SECONDS, now_of, transaction
 from jobchurn.store.exports import Cells, copied, shown_cells, typed_cells
 from jobchurn.store.gathered import GatheredRequests
 from jobchurn.store.names import decoded, encoded
-from jobchurn.store.requests import Batch, Requests, Stored
+from jobchurn.store.requests import FORGOTTEN, Batch, Requests, Stored
 from jobchurn.store.tables import Tables, record_of
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -76,6 +76,19 @@ class GoodFile:
     name: str
     rows: int
     finished_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownRequest:
+    """A request that was stored under an idempotency key.
+
+    Attributes:
+        n: of how many records its predictions were.
+        fingerprint: of its content; ``None`` where something of it was removed on request since.
+    """
+
+    n: int
+    fingerprint: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,6 +222,19 @@ class Predictions:
                 )
                 for row in connection.execute(wanted)
             ]
+
+    def request(self, key: str) -> KnownRequest | None:
+        """What was stored under an idempotency key; ``None`` where nothing was."""
+        requests = self._tables.requests
+        wanted = sa.select(requests.c.n, requests.c.fingerprint).where(
+            requests.c.key == encoded(key)
+        )
+        with transaction(self._engine) as connection:
+            row = connection.execute(wanted).first()
+        if row is None:
+            return None
+        forgotten = row.fingerprint == FORGOTTEN
+        return KnownRequest(n=row.n, fingerprint=None if forgotten else decoded(row.fingerprint))
 
     def is_predicted(self, sha256: str) -> bool:
         """Whether a good file of this content was predicted, under whatever name."""

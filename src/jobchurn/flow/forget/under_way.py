@@ -13,7 +13,14 @@ from contextlib import suppress
 from pathlib import Path
 
 from jobchurn import files
-from jobchurn.errors import DatabaseLocked, DataUnusable, LeaseLost, NoChampion, NotFound
+from jobchurn.errors import (
+    DatabaseLocked,
+    DataUnusable,
+    IdempotencyConflict,
+    LeaseLost,
+    NoChampion,
+    NotFound,
+)
 from jobchurn.flow import ingest, score
 from jobchurn.flow.forget.person import Person, trace_in
 from jobchurn.flow.services import Services
@@ -94,7 +101,7 @@ def _not_scored(services: Services, person: Person) -> dict[Path, str]:
             continue
         try:
             score.score_file(services, good, predictor)
-        except DatabaseLocked:
+        except (DatabaseLocked, IdempotencyConflict):  # the latter: it parts the file otherwise
             stuck[path] = _AT_WORK
         except (NoChampion, DataUnusable) as error:
             log.info(
