@@ -1,6 +1,7 @@
 """The predictions table is given a contract's columns, whatever it held before."""
 
 import dataclasses
+from datetime import UTC, datetime
 
 import pytest
 import sqlalchemy as sa
@@ -86,6 +87,26 @@ def test_rows_that_no_longer_fit_stay_and_new_ones_are_held_to_the_new_domain(da
     assert narrower.predictions.page()[0][0].record["temperature"] == 200.0
     with pytest.raises(Exception, match="predictions_temperature_range"):
         narrower.predictions.write(machine(temperature=200.0))
+    narrower.close()
+
+
+def test_rows_that_no_longer_fit_are_moved_into_a_month_that_is_made_late(database, connection):
+    store = adopted(database, TOY)
+    month = f"predictions_{datetime.now(UTC):%Y_%m}"
+    connection.execute(sa.text(f"DROP TABLE {month}"))
+    connection.commit()
+    store.predictions.write(machine(maker=TOY["maker"].levels[0]))
+    store.close()
+    cheap, _ = others = TOY["maker"].levels[1:]
+    narrowed = changed(TOY, "maker", levels=others, spellings={}, examples=())
+    narrower = adopted(database, narrowed)
+    lying = sa.text("SELECT tableoid::regclass::text FROM predictions")
+    assert connection.scalars(lying).all() == [month]
+    [(_, validated)] = checks(connection, "maker").values()
+    assert not validated
+    with pytest.raises(Exception, match="predictions_maker_domain"):
+        narrower.predictions.write(machine(maker=TOY["maker"].levels[0]))
+    narrower.predictions.write(machine(maker=cheap))
     narrower.close()
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import NamedTuple, TypeVar
@@ -22,7 +22,7 @@ from sqlalchemy import Connection, Engine, text
 
 from jobchurn.errors import DatabaseLocked
 from jobchurn.store.columns import PREDICTIONS
-from jobchurn.store.engine import MOMENT_SECONDS, transaction
+from jobchurn.store.engine import MOMENT_SECONDS, driver_of, transaction
 
 MONTHS_AHEAD = 2
 
@@ -184,18 +184,38 @@ def _make(connection: Connection, name: str, first: datetime, following: datetim
     """Make a month's partition, with the rows of that month that lie in the default one.
 
     Made apart and attached when it is filled: a partition cannot be attached while the default one
-    holds rows that belong into it.
+    holds rows that belong into it. Its rows may be older than the domain that new ones are held to.
     """
     connection.exec_driver_sql(
         f"CREATE TABLE {name} (LIKE {PREDICTIONS} INCLUDING DEFAULTS INCLUDING CONSTRAINTS)"
     )
     connection.exec_driver_sql(f"LOCK TABLE {_DEFAULT} IN ACCESS EXCLUSIVE MODE")
     names = [column["name"] for column in sa.inspect(connection).get_columns(PREDICTIONS)]
+    kept_open = _checks_of_new_rows(connection)
+    for check, _ in kept_open:
+        driver_of(connection).execute(f"ALTER TABLE {name} DROP CONSTRAINT {check}".encode())
     default, partition = (sa.table(t, *map(sa.column, names)) for t in (_DEFAULT, name))
     of_month = (default.c.created_at >= first) & (default.c.created_at < following)
     moved = sa.delete(default).where(of_month).returning(*default.c).cte()
     connection.execute(sa.insert(partition).from_select(names, sa.select(moved)))
+    for check, definition in kept_open:
+        added = f"ALTER TABLE {name} ADD CONSTRAINT {check} {definition}"
+        driver_of(connection).execute(added.encode())  # in which a percent sign is one
     connection.exec_driver_sql(
         f"ALTER TABLE {PREDICTIONS} ATTACH PARTITION {name} "
         f"FOR VALUES FROM ('{first.isoformat()}') TO ('{following.isoformat()}')"
     )
+
+
+def _checks_of_new_rows(connection: Connection) -> Sequence[tuple[str, str]]:
+    """The constraints to which only coming rows are held: name, quoted, and definition."""
+    return [
+        (name, definition)
+        for name, definition in connection.execute(
+            text(
+                "SELECT quote_ident(conname), pg_get_constraintdef(oid) FROM pg_constraint "
+                "WHERE conrelid = to_regclass(:table) AND contype = 'c' AND NOT convalidated"
+            ),
+            {"table": PREDICTIONS},
+        )
+    ]
