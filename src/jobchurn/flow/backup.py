@@ -16,8 +16,10 @@ worker after the restoration takes it up.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import stat
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -28,7 +30,7 @@ from pathlib import Path
 from typing import IO, Self
 
 from jobchurn import files
-from jobchurn.errors import DataUnusable
+from jobchurn.errors import DataUnusable, PlaceRefused
 from jobchurn.flow.services import Services
 
 DATABASE, MANIFEST = "database.dump", "manifest.json"
@@ -188,7 +190,23 @@ class _OnTheirWay:
         self._opened: dict[int, tuple[str, IO[bytes]]] = {}
 
     def gather(self) -> None:
-        """Open all of them. While nobody claims or publishes, each goes one step at most."""
+        """Open all of them. While nobody claims or publishes, each goes one step at most.
+
+        Raises:
+            PlaceRefused: they are more than a process may open.
+        """
+        _open_as_many_as_may_be()
+        try:
+            self._gather()
+        except OSError as error:
+            if error.errno not in (errno.EMFILE, errno.ENFILE):
+                raise
+            raise PlaceRefused(
+                f"More files are on their way than can be open at once: {len(self._opened):,} are.",
+                "Let some of them be ingested first, or allow more open files (ulimit -n).",
+            ) from error
+
+    def _gather(self) -> None:
         # A worker that had claimed before may be moving its file from the one folder to the other,
         # or back; where something went away under our hands, we look again.
         for _ in range(_PASSES):
@@ -230,6 +248,12 @@ class _OnTheirWay:
             if known is None or name == "work":
                 self._opened[_number(source)] = str(path.relative_to(self._home)), source
         return whole
+
+
+def _open_as_many_as_may_be() -> None:
+    """Raise the limit of open files, which is low where nobody did, to what this user may have."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _beside(services: Services, versions: Sequence[str]) -> Iterator[Path]:
