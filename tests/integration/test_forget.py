@@ -236,6 +236,21 @@ def test_what_cannot_be_told_to_be_theirs_is_said_and_goes_when_asked(house, dat
     assert mentions(house, database) == []
 
 
+@pytest.mark.parametrize("asked", [f"0{TEXT}", f"+{TEXT}", f"{TEXT}.0"])
+def test_who_is_asked_for_by_another_spelling_is_looked_for_as_ids_are_written(
+    house, database, asked
+):
+    ingested(house, "a.csv", [*people(3), f"1,{TEXT},2"])
+    with serving(house) as client:
+        records = [RECORD, RECORD | {"enrolee": PERSON}]
+        body = {"records": records, "partial": True}
+        client.post("/predict", json=body, headers={"Idempotency-Key": "k"})
+    assert [one.row for one in forgotten(house, asked).left] == [1]
+    assert "requests" not in mentions(house, database)
+    forgotten(house, asked, doubtful=True)
+    assert mentions(house, database) == []
+
+
 def test_records_that_broken_quotes_have_run_together_are_said(house, database):
     [fine] = random_records(JOB_CHANGE, 1)
     between = line(fine, city='"quoted"')

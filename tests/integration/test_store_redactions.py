@@ -57,7 +57,7 @@ def left_of(store):
 
 
 def removed(store, person, without=lambda refused: refused, **values):
-    return store.redactions.remove_person(person, without, str(person), **values)
+    return store.redactions.remove_person(person, without, [str(person)], **values)
 
 
 def test_a_person_s_predictions_go_and_nobody_else_s(store):
@@ -83,7 +83,7 @@ def test_no_retry_of_a_request_brings_back_what_was_removed_of_it(store):
     written(store, 1, 2, key="k")
     written(store, 3, key="other")
     assert removed(store, 1) == Removed(1, 1)
-    with pytest.raises(IdempotencyConflict, match="removed on request"):
+    with pytest.raises(IdempotencyConflict, match="removed since, on request"):
         written(store, 1, 2, key="k")
     assert written(store, 3, key="other").replayed
     assert left_of(store) == [2, 3]
@@ -108,4 +108,4 @@ def test_a_contract_without_an_id_knows_nobody(store, toy):
         toy = dataclasses.replace(toy, columns=tuple(c for c in toy.columns if c != toy.id))
     other = Redactions(store._engine, tables_of(toy), toy)
     with pytest.raises(InvalidRequest, match="no id"):
-        other.remove_person(1, list, "1")
+        other.remove_person(1, list, ["1"])

@@ -85,7 +85,7 @@ class Redactions:
         self,
         person: Value,
         without: Callable[[Any], Any],
-        mention: str,
+        mentions: Collection[str],
         *,
         dry_run: bool = False,
     ) -> Removed:
@@ -97,7 +97,7 @@ class Redactions:
         Args:
             person: the id, canonical; ``None`` where predictions cannot bear it.
             without: given what was refused of a request, the same without the person.
-            mention: a text that is in whatever mentions the person.
+            mentions: texts of which one is in whatever mentions the person.
             dry_run: count only.
 
         Raises:
@@ -106,7 +106,7 @@ class Redactions:
         with transaction(self._engine, seconds=0) as connection:
             removed = self._remove_predictions(connection, person)
             requests = {number for _, number in removed if number is not None}
-            requests |= self._remove_refused(connection, without, mention)
+            requests |= self._remove_refused(connection, without, mentions)
             self._forget_what_was_asked(connection, requests)
             self._record_removal(connection, (run for run, _ in removed))
             if dry_run:
@@ -138,12 +138,14 @@ class Redactions:
         return [(run, number) for run, number in gone]
 
     def _remove_refused(
-        self, connection: Connection, without: Callable[[Any], Any], mention: str
+        self, connection: Connection, without: Callable[[Any], Any], mentions: Collection[str]
     ) -> set[int]:
         requests = self._tables.requests
-        spelt = json.dumps(encoded(mention), ensure_ascii=False)[1:-1]  # as PostgreSQL shows it
+        shown = sa.cast(requests.c.refused, sa.Text)
+        # As PostgreSQL shows it.
+        spelt = (json.dumps(encoded(text), ensure_ascii=False)[1:-1] for text in mentions)
         likely = sa.select(requests.c.id, requests.c.refused).where(
-            sa.cast(requests.c.refused, sa.Text).contains(spelt, autoescape=True)
+            sa.or_(*(shown.contains(text, autoescape=True) for text in spelt))
         )
         changed = set()
         for number, kept in connection.execute(likely).all():

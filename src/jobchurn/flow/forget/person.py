@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any, Self
 
 from jobchurn.contract import Column, Contract, Value, Violation
@@ -48,6 +49,14 @@ class Person:
             value = None
         return cls(contract, contract.id, text, value)
 
+    @cached_property
+    def mentions(self) -> tuple[str, ...]:
+        """What a text holds that mentions them: the id as it was asked for, and as it is written.
+
+        Other ways to spell it are not looked for but where the id belongs.
+        """
+        return tuple(dict.fromkeys((self.text, self.column.write(self.value) or self.text)))
+
     def is_named_by(self, cell: str) -> bool:
         """Whether a cell of the id's column names the person, however it spells the id."""
         if cell.strip() == self.text:
@@ -66,11 +75,12 @@ class Person:
         return False
 
     def is_mentioned_in(self, text: str | bytes) -> bool:
-        """Whether a text holds the id as a word of its own."""
+        """Whether a text holds the id as a word of its own: see :attr:`mentions`."""
         if isinstance(text, bytes):
             # Text of two bytes a character holds NULs where ours holds none.
             text = text.replace(b"\0", b"").decode(errors="replace")
-        return re.search(rf"(?<!\w){re.escape(self.text)}(?!\w)", text) is not None
+        words = "|".join(map(re.escape, self.mentions))
+        return re.search(rf"(?<!\w)(?:{words})(?!\w)", text) is not None
 
     def absent_from(self, refused: Any) -> Any:
         """What was refused of a request, without what it holds of the person."""

@@ -73,7 +73,7 @@ def forget(
             if dry_run or stuck or not under_way.waiting(services, person):
                 break
         removed = services.store.redactions.remove_person(
-            person.value, person.absent_from, person.text, dry_run=dry_run
+            person.value, person.absent_from, person.mentions, dry_run=dry_run
         )
     done.predictions, done.requests = removed.predictions, removed.requests
     return done
