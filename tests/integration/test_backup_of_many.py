@@ -1,5 +1,7 @@
-"""A backup opens whatever is on its way at one moment, however much that is."""
+"""A backup opens whatever is on its way at one moment, however much that is, and whatever goes."""
 
+import errno
+import os
 import resource
 from contextlib import contextmanager
 
@@ -49,3 +51,37 @@ def test_more_files_than_may_be_open_at_all_are_told_of(house, tmp_path, monkeyp
     with open_files(FEW), pytest.raises(PlaceRefused, match="ulimit -n"):
         backup.backup(house, tmp_path / "backup", dump)
     assert house.store.runs.finished() == []  # the database let go
+
+
+def test_the_folder_of_a_run_that_goes_while_it_is_looked_for_is_no_fault(
+    house, tmp_path, monkeypatch
+):
+    going = house.folders.work / "run"
+    going.mkdir()
+    scandir, gone = os.scandir, []
+
+    def late(path):
+        if str(path) == str(going):
+            going.rmdir()
+            gone.append(path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", late)
+    manifest = backup.backup(house, tmp_path / "backup", dump)
+    assert len(gone) == 1
+    assert len([name for name in manifest.files if "raw_data" in name]) == FILES
+
+
+def test_a_folder_that_cannot_be_listed_is_told_and_not_left_out(house, tmp_path, monkeypatch):
+    closed = house.folders.root / "secrets" / "deeper"
+    closed.mkdir(parents=True)
+    scandir = os.scandir
+
+    def refused(path):
+        if str(path) == str(closed):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refused)
+    with pytest.raises(PermissionError):
+        backup.backup(house, tmp_path / "backup", dump)

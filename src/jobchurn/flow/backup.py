@@ -233,21 +233,21 @@ class _OnTheirWay:
 
     def _opened_in(self, name: str) -> bool:
         """Open what lies there; whether nothing went away meanwhile."""
-        folder, whole = self._home / "data" / name, True
-        for path in sorted(folder.rglob("*")):
+        gone: list[Path] = []
+        for path in _below(self._home / "data" / name, gone):
             try:
                 if not stat.S_ISREG(path.lstat().st_mode):
                     continue
                 source = files.open_regular(path)
             except FileNotFoundError:
-                whole = False
+                gone.append(path)
                 continue
             self._stack.enter_context(source)
             # By whichever name it was found last: a run's own comes after that of arrival.
             known = self._opened.get(_number(source))
             if known is None or name == "work":
                 self._opened[_number(source)] = str(path.relative_to(self._home)), source
-        return whole
+        return not gone
 
 
 def _open_as_many_as_may_be() -> None:
@@ -268,8 +268,30 @@ def _beside(services: Services, versions: Sequence[str]) -> Iterator[Path]:
 
 
 def _files_below(path: Path) -> Iterator[Path]:
-    found = [path] if path.is_file() else sorted(path.rglob("*"))
+    found = [path] if path.is_file() else _below(path)
     yield from (one for one in found if one.is_file() and not one.is_symlink())
+
+
+def _below(folder: Path, gone: list[Path] | None = None) -> Iterator[Path]:
+    """What is no folder below a folder, in order.
+
+    Args:
+        folder: where.
+        gone: is told of folders that went away meanwhile, as those of runs do that are over.
+
+    Raises:
+        OSError: a folder cannot be listed.
+    """
+
+    def notice(error: OSError) -> None:
+        if not isinstance(error, FileNotFoundError):
+            raise error
+        if gone is not None:
+            gone.append(Path(error.filename))
+
+    for parent, folders, names in os.walk(folder, onerror=notice):
+        folders.sort()
+        yield from (Path(parent) / name for name in sorted(names))
 
 
 def _has_files(path: Path) -> bool:
