@@ -85,6 +85,18 @@ def test_a_service_that_does_not_answer_for_long_fails(history):
     assert "has not answered" in event.text
 
 
+def test_a_clock_that_is_set_back_a_day_keeps_nothing_waiting(history):
+    day = 86_400.0
+    seen(history, "running", 2, at=day)
+    seen(history, "starting", 2, at=day)
+    assert seen(history, "starting", 2, at=0.0)[0].turn is None
+    [event] = seen(history, "starting", 2, at=SILENT_SECONDS + 1)
+    assert event.turn is Turn.FAILING
+    assert seen(history, "running", 2, at=SILENT_SECONDS + 2) == []
+    seen(history, "running", 2, at=WINDOW_SECONDS)
+    assert history.courses["toy"].recent == ()
+
+
 def test_a_new_state_and_a_restart_are_new_beginnings(history):
     seen(history, "running", at=5.0)
     assert history.courses["toy"].since == 0.0

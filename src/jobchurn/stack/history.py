@@ -77,13 +77,17 @@ class Course:
         return self.state in (State.RUNNING, State.EXTERNAL)
 
     def then(self, state: State, processes: Mapping[str, int], now: float) -> Self:
-        """The course once this is seen."""
+        """The course once this is seen.
+
+        Where the clock was set back, what seems to lie ahead is taken to be now: nothing waits, and
+        no restart counts, until the clock has come there again.
+        """
         replaced = [name for name, pid in self.processes.items() if processes.get(name, pid) != pid]
-        recent = tuple(at for at in self.recent if now - at < WINDOW_SECONDS)
+        recent = tuple(min(at, now) for at in self.recent if now - at < WINDOW_SECONDS)
         course = replace(
             self,
             state=state,
-            since=now if replaced or state != self.state else self.since,
+            since=now if replaced or state != self.state else min(self.since, now),
             processes={**self.processes, **processes},
             restarts=self.restarts + len(replaced),
             recent=recent + (now,) * len(replaced),

@@ -79,7 +79,7 @@ class Keeper:
         self._signals = signals
         self._display = display
         self._orphans = Orphans()
-        self._teller = Teller(plan.settings)
+        self._teller = Teller(plan.settings, folder)
         owners = plan.owners_environment
         self._tidier = None if owners is None else Tidier(owners, folder.log(tidier.NAME))
         self._wanted: list[str] = []
@@ -177,7 +177,7 @@ class Keeper:
             if self._tidier is not None:
                 for event in self._tidier.step(time.monotonic()):
                     self._tell(event)
-            self._teller.step()
+            self._teller.step(time.monotonic())
             self._orphans.end(own=self._supervisord.own | self._at_work)
             self._signals.sleep(WATCH_SECONDS)
 

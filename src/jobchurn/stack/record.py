@@ -208,6 +208,16 @@ class StackFolder:
         return self.run / "courses.json"
 
     @property
+    def untold(self) -> Path:
+        """What people are still to be told of services, wherever they are (:mod:`.untold`)."""
+        return self.run / "untold.json"
+
+    @property
+    def told(self) -> Path:
+        """How far each channel has come with that."""
+        return self.run / "told.json"
+
+    @property
     def lock(self) -> Path:
         """Locked while a stack runs; holds the id of the process that was started by hand."""
         return self.run / "keeper.lock"

@@ -1,20 +1,25 @@
 """Telling people that a service fails again and again, through the channels of alerts.
 
-``python -m jobchurn.stack.tell`` is started by :mod:`.teller`, for the keeper. No database is
-asked: it may be what fails.
+``python -m jobchurn.stack.tell HOME`` is started by :mod:`.teller`, for the keeper. No database is
+asked: it may be what fails. Each channel goes its own way: one that fails is tried again, and the
+others hear at once what happens meanwhile.
 """
 
 from __future__ import annotations
 
-import json
 import sys
+import threading
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
+from jobchurn.notify import Notifier
 from jobchurn.notify.message import Fact, Link, Tone, shown_moment
 from jobchurn.settings import read_settings
 from jobchurn.stack.history import Event, Turn
+from jobchurn.stack.record import StackFolder
+from jobchurn.stack.untold import Told, read_untold
 from jobchurn.wiring import notifier
 
 RULE = "service-failing"
@@ -23,6 +28,9 @@ RULE = "service-failing"
 TRIES = 10
 FIRST_WAIT_SECONDS = 30.0
 """After the first try that failed; the wait doubles from try to try."""
+
+POLL_SECONDS = 0.5
+"""From one look at what there is to tell to the next, while a channel is at work."""
 
 
 @dataclass(frozen=True)
@@ -89,22 +97,44 @@ class ServiceAlert:
 
 
 def main() -> int:
-    """Tell of the event on stdin; a channel that fails is tried again."""
-    given = json.loads(sys.stdin.read())
-    message = ServiceAlert(Event(**given | {"turn": given["turn"] and Turn(given["turn"])}))
+    """Tell every channel what it was not told yet, until none is at work any more."""
+    folder = StackFolder(Path(sys.argv[1]))
     channels = notifier(read_settings())
-    left = list(channels.channels)
-    for number in range(TRIES):
-        failed = [done for done in channels.deliver(message, left) if not done.ok]
-        if not failed:
+    told = Told(folder.told, channels.channels)
+    at_work: dict[str, threading.Thread] = {}
+    while True:
+        events = read_untold(folder.untold)
+        for channel in channels.channels:
+            behind = told.last(channel) < max(events, default=0)
+            if behind and (channel not in at_work or not at_work[channel].is_alive()):
+                # A daemon: one that hangs must not keep the process from ending.
+                at_work[channel] = threading.Thread(
+                    target=_tell, args=(channels, channel, events, told), daemon=True
+                )
+                at_work[channel].start()
+        if not any(thread.is_alive() for thread in at_work.values()) and told.is_kept():
             return 0
-        left = [delivery.channel for delivery in failed]
-        for delivery in failed:
-            sys.stderr.write(f"{message.headline}: {delivery.channel} failed: {delivery.error}\n")
+        time.sleep(POLL_SECONDS)
+
+
+def _tell(channels: Notifier, channel: str, events: dict[int, Event], told: Told) -> None:
+    """Tell one channel what it was not told yet, in order."""
+    for number, event in sorted(events.items()):
+        if number > told.last(channel):
+            _deliver(channels, channel, ServiceAlert(event))
+            told.mark(channel, number)
+
+
+def _deliver(channels: Notifier, channel: str, message: ServiceAlert) -> None:
+    """Tell one channel; after ten tries it is given up."""
+    for number in range(TRIES):
+        [delivery] = channels.deliver(message, [channel])
+        if delivery.ok:
+            return
+        sys.stderr.write(f"{message.headline}: {channel} failed: {delivery.error}\n")
         sys.stderr.flush()
         if number + 1 < TRIES:
             time.sleep(FIRST_WAIT_SECONDS * 2**number)
-    return 1
 
 
 if __name__ == "__main__":

@@ -62,9 +62,14 @@ class Tidier:
                 return []
             self._process = None
             self._due = now + (AGAIN_SECONDS if code else DAY_SECONDS)
-            return self._turned(code)
-        if now >= self._due:
+            return self._turned(f"`jobchurn tidy` ended with {code}" if code else "")
+        if now < self._due:
+            return []
+        try:
             self._begin()
+        except OSError as trouble:  # no memory, or too many processes: the services must not fall
+            self._due = now + AGAIN_SECONDS
+            return self._turned(f"`jobchurn tidy` could not be begun: {trouble.strerror}")
         return []
 
     @property
@@ -84,13 +89,13 @@ class Tidier:
                 start_new_session=True,
             )
 
-    def _turned(self, code: int) -> list[Event]:
+    def _turned(self, trouble: str) -> list[Event]:
         """What is told: once that it fails, and once that it no longer does."""
-        if bool(code) is self._failing:
+        if bool(trouble) is self._failing:
             return []
-        self._failing = bool(code)
-        if code:
+        self._failing = bool(trouble)
+        if trouble:
             # No line of its log: this is told to people elsewhere, too.
-            text = f"the database is not tidied up: `jobchurn tidy` ended with {code}"
+            text = f"the database is not tidied up: {trouble}"
             return [Event(NAME, text, Turn.FAILING, time.time())]
         return [Event(NAME, "the database is tidied up again", Turn.OVER, time.time())]

@@ -91,7 +91,8 @@ class _Start:
                     f"A stack runs in {self.folder.home} already (pid {self.folder.keeper()}).",
                     "See `jobchurn status`; `jobchurn down` stops it.",
                 )
-            self.folder.courses.unlink(missing_ok=True)
+            for former in (self.folder.courses, self.folder.untold, self.folder.told):
+                former.unlink(missing_ok=True)
             with suppress(Stopped):
                 Guard(signals, display, self.noticed).keep(self._keep)
             display.say("Stopped.")
