@@ -6,8 +6,9 @@ import psycopg
 import pytest
 
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.panels import rules_of
-from monitoring_work import Past, drift_of, fires, lines_of, value_of, window_of
+from jobchurn.panels import operations, rules_of
+from monitored_house import SERVICE
+from monitoring_work import Past, drift_of, fires, lines_of, number, value_of, window_of
 
 RULES = {rule.name: rule for rule in rules_of(JOB_CHANGE)}
 
@@ -296,6 +297,7 @@ def test_alerts_undelivered_is_about_those_that_were_to_be_delivered_and_were_no
 ):
     past.alert(10, **fields)
     assert fires(store, RULES["alerts-undelivered"]) is fired
+    assert number(store, SERVICE, operations.UNDELIVERED) == fired  # where the rule has one look
 
 
 def test_the_details_of_undelivered_alerts_say_why(store, past):

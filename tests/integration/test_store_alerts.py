@@ -2,6 +2,7 @@
 
 import time
 
+import psycopg
 import pytest
 
 from jobchurn.errors import LeaseLost
@@ -69,6 +70,14 @@ def delivered(store, alert):
 def failed(store, alert, error):
     with store.alerts.held([alert.id]) as held:
         held.failed(alert.id, error)
+
+
+def test_what_waits_is_in_the_order_in_which_it_was_kept_whatever_the_clock_said(store, database):
+    first, second = recorded(store, title="it began"), recorded(store, title="it is over")
+    ahead = "UPDATE alerts SET created_at = created_at + interval '1 day' WHERE id = %s"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(ahead, [first.id])
+    assert [alert.id for alert in store.alerts.pending()] == [first.id, second.id]
 
 
 def test_an_alert_stays_pending_until_it_is_delivered(store):

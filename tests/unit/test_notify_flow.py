@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import threading
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -56,12 +57,12 @@ class Book:
 
     @contextmanager
     def held(self, alert_ids):
-        self.alerts = [
+        alerts = [
             self.rows[i]
             for i in alert_ids
             if self.rows[i].status != "delivered" and i not in self.taken
         ]
-        yield self
+        yield SimpleNamespace(alerts=alerts, delivered=self.delivered, failed=self.failed)
 
     def delivered(self, alert_id):
         self.rows[alert_id] = dataclasses.replace(self.rows[alert_id], status="delivered")
@@ -242,9 +243,9 @@ def test_alerts_of_other_kinds_are_left_to_others():
     assert retry_alerts(services, CREATED + timedelta(days=1)) == []
 
 
-def rule_alert(book, news, channel="teams", runbook=None):
+def rule_alert(book, news, channel="teams", runbook=None, rule="drift"):
     alert = RuleAlert(
-        rule="drift",
+        rule=rule,
         summary="It drifts",
         meaning="It is off.",
         severity=Severity.CRITICAL,
@@ -287,6 +288,42 @@ def test_nobody_hears_that_something_is_over_before_that_it_began():
     assert [alert.news for alert in mail.sent] == [News.FIRED, News.OVER]
     retry_alerts(services, CREATED + timedelta(minutes=2))
     assert [alert.news for alert in teams.sent] == [News.FIRED, News.FIRED, News.OVER]
+
+
+def test_a_channel_that_hangs_delays_no_other():
+    book, heard = Book(), threading.Event()
+
+    class Hanging(Channel):
+        def send(self, alert):
+            self.other_was_told = heard.wait(20)
+            return super().send(alert)
+
+    class Hearing(Channel):
+        def send(self, alert):
+            heard.set()
+            return super().send(alert)
+
+    hanging, mail = Hanging("teams"), Hearing("mailto")
+    for channel in ("teams", "mailto"):
+        rule_alert(book, News.FIRED, channel)
+    deliveries = retry_alerts(services_with(hanging, mail, book=book), CREATED)
+    assert hanging.other_was_told
+    assert [(d.channel, d.ok) for d in deliveries] == [("teams", True), ("mailto", True)]
+
+
+def test_an_alert_that_another_version_wrote_keeps_no_other_from_being_told():
+    book, teams = Book(), Channel("teams")
+    rule_alert(book, News.FIRED)
+    strange = book.rows[1].body | {"of_later": True}
+    book.rows[1] = dataclasses.replace(book.rows[1], body=strange)
+    book.record(kind="file", severity="low", title="t", body={}, channel="teams")
+    other = rule_alert(book, News.FIRED, rule="errors")
+    services = services_with(teams, book=book)
+    for _ in range(20):
+        retry_alerts(services, CREATED + timedelta(days=9))
+    assert teams.sent == [other]
+    said = "it was written by another version of jobchurn"
+    assert [(r.attempts, r.last_error) for r in list(book.rows.values())[:2]] == [(10, said)] * 2
 
 
 def test_what_another_messenger_is_sending_is_left_to_it():

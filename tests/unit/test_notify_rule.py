@@ -59,7 +59,9 @@ def test_a_message_says_what_it_means_how_much_it_is_and_where_to_go_on():
 
 
 def test_an_all_clear_says_from_when_until_when_and_nothing_alarming():
-    assert text_of(told(News.OVER, value=0.1, details=(), dashboard=None)).splitlines() == [
+    over = told(News.OVER, value=0.1, details=(), dashboard=None, meaning="Few rows are bad.")
+    assert text_of(over).splitlines() == [
+        "Few rows are bad.",
         "Value: 10.0% (alarm above 40.0%)",
         "Since: 2026-11-24 07:30 UTC",
         "Rule: bad-rows",

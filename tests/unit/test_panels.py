@@ -334,6 +334,7 @@ def test_one_rule_is_told_by_ingestion_and_one_has_to_hold_for_a_while():
 def test_a_rule_says_what_is_wrong_and_where_to_look(rule):
     assert rule.title[0].isupper()
     assert rule.description.endswith(".")
+    assert rule.over.endswith(".")
     assert rule.within_seconds >= 600
     panel = next(p for p in DASHBOARDS[rule.dashboard].panels if p.id == rule.panel)
     assert panel.kind in (PanelKind.STAT, PanelKind.SERIES, PanelKind.TIMELINE)

@@ -210,6 +210,19 @@ def test_who_can_be_told_later_is_told_then_although_it_was_kept_before(evaluate
     ]
 
 
+def test_an_all_clear_says_what_it_means_and_not_what_the_alarm_meant(evaluated):
+    services = house({"a": value(9)}, channels=("teams",))
+    chosen = asking("a", over="At most two, or nobody counted.")
+    evaluated(services, chosen)
+    services.store.panels.answers["a"] = value(1)
+    evaluated(services, chosen)
+    messages = [RuleAlert.from_body(a.body) for a in services.store.alert_states.alerts]
+    assert [message.explanation for message in messages] == [
+        "More than two.",
+        "At most two, or nobody counted.",
+    ]
+
+
 def test_an_all_clear_goes_to_those_who_were_told(evaluated):
     services = house({"a": value(9)})
     evaluated(services, asking("a"))

@@ -108,6 +108,16 @@ def test_what_still_fires_is_brought_to_mind():
     assert taken.since == START
 
 
+def test_a_clock_that_is_set_back_a_day_delays_neither_alert_nor_reminder():
+    ahead = START + timedelta(days=1)
+    first = stepped(state("pending", since=ahead), 3.0, pending_seconds=300)
+    assert (first.state.state, first.state.since) == ("pending", START)
+    assert stepped(first.state, 3.0, minutes=5, pending_seconds=300).news is News.FIRED
+    firing = stepped(state("firing", since=ahead, told_at=ahead), 3.0)
+    assert (firing.news, firing.state.told_at) == (None, START)
+    assert stepped(firing.state, 3.0, minutes=240).news is News.REMINDER
+
+
 def test_what_is_over_is_told_to_those_who_know_of_it():
     taken = stepped(state("firing", told_at=START), 2.0, minutes=9)
     assert (taken.state.state, taken.state.told_at, taken.news) == ("ok", None, News.OVER)

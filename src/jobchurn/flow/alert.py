@@ -9,8 +9,10 @@ that fails ten times is given up, and stays in the table as failed.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from jobchurn.flow.services import Services
@@ -28,6 +30,8 @@ _MESSAGES: dict[str, Callable[[Mapping[str, Any]], Alert | RuleAlert]] = {
     OF_RULE: RuleAlert.from_body,
 }
 _FIRST_WAIT = timedelta(seconds=30)
+_SIDE_BY_SIDE = 8
+"""How many channels at most are told at once: each holds a connection to the database."""
 
 
 def send_alerts(
@@ -70,27 +74,52 @@ def retry_alerts(services: Services, now: datetime | None = None) -> list[Delive
 
     What was never tried is due at once. What there is to say of one rule is said in the order in
     which it happened: nobody is told that something is over before that it began, save by a channel
-    that was away for so long that the beginning was given up.
+    that was away for so long that the beginning was given up. Channels are told side by side, so
+    that one that hangs delays no other.
 
     Returns:
         how each delivery that was due fared.
     """
     now = now or datetime.now(UTC)
-    deliveries: list[Delivery] = []
-    unsaid: set[tuple[str, str]] = set()
+    waiting: dict[str, list[Recorded]] = {}
     for entry in services.store.alerts.pending():
-        if entry.kind not in _MESSAGES:
-            continue
-        matter = (entry.channel, entry.body["rule"] if entry.kind == OF_RULE else f"#{entry.id}")
-        # A channel that has just failed is not asked again in this round: each try may take long.
-        failing = {delivery.channel for delivery in deliveries if not delivery.ok}
-        if matter not in unsaid and entry.channel not in failing and _is_due(entry, now):
-            made = _deliver(services, _MESSAGES[entry.kind](entry.body), [entry.id])
+        if entry.kind in _MESSAGES:
+            waiting.setdefault(entry.channel, []).append(entry)
+    if not waiting:
+        return []
+    with ThreadPoolExecutor(min(len(waiting), _SIDE_BY_SIDE), "alerts") as pool:
+        told = pool.map(partial(_retried, services, now=now), waiting.values())
+        return [delivery for made in told for delivery in made]
+
+
+def _retried(services: Services, entries: Sequence[Recorded], now: datetime) -> list[Delivery]:
+    """Send what waits for one channel, as far as it is due and the channel takes it."""
+    deliveries: list[Delivery] = []
+    unsaid: set[str] = set()
+    for entry in entries:
+        matter = str(entry.body.get("rule")) if entry.kind == OF_RULE else f"#{entry.id}"
+        if matter not in unsaid and _is_due(entry, now):
+            made = _sent_again(services, entry)
             deliveries += made
             if made and made[0].ok:
                 continue
+            if made:
+                break  # it is not asked again in this round: each try may take long
         unsaid.add(matter)
     return deliveries
+
+
+def _sent_again(services: Services, entry: Recorded) -> list[Delivery]:
+    """Send one alert; nothing where another is sending it, or where it cannot be read."""
+    try:
+        message = _MESSAGES[entry.kind](entry.body)
+    except (KeyError, TypeError, ValueError):
+        # Told to all who look at it, and counted: it comes to rest, and the others need not wait.
+        with services.store.alerts.held([entry.id]) as held:
+            for alert in held.alerts:
+                held.failed(alert.id, "it was written by another version of jobchurn")
+        return []
+    return _deliver(services, message, [entry.id])
 
 
 def report_address(services: Services, run_id: str) -> str:

@@ -34,7 +34,7 @@ class RuleAlert:
     Attributes:
         rule: its name.
         summary: what is wrong when it fires, in a few words of ours.
-        meaning: what that means for people.
+        meaning: what that means for people; of what is over, what that says.
         severity: how soon a person should look.
         news: what there is to say.
         value: what was measured, just now.
@@ -85,8 +85,8 @@ class RuleAlert:
 
     @property
     def explanation(self) -> str:
-        """What it means; nothing once it is over."""
-        return "" if self.news is News.OVER else self.meaning
+        """What it means."""
+        return self.meaning
 
     @property
     def facts(self) -> tuple[Fact, ...]:

@@ -88,12 +88,13 @@ def alerts_waiting() -> Panel:
         id=UNDELIVERED,
         kind=PanelKind.STAT,
         title="Alerts that wait",
-        description="Alerts that are still to be delivered, whatever the time range. A rule calls "
-        "when one waits for more than five minutes.",
+        description="Alerts that are still to be delivered, whatever the time range; those that "
+        "were given up count for a day. A rule calls when one waits for more than five minutes.",
         sql=written("""
             SELECT count(*) AS value
             FROM alerts
-            WHERE status IN ('pending', 'failed') AND attempts < 10
+            WHERE status IN ('pending', 'failed')
+              AND (attempts < 10 OR created_at > now() - interval '1 day')
         """),
         unit=Unit.COUNT,
         thresholds=(Threshold(None, Colour.GOOD), Threshold(1, Colour.WARN)),

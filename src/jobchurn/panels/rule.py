@@ -30,6 +30,7 @@ class AlertRule:
             ``docs/runbook/``.
         title: what is wrong when it fires, in a few words.
         description: what that means for people, in a sentence or two.
+        over: when it is over, in a sentence: what an all-clear says, and no more than that.
         severity: how soon a person should look.
         sql: returns one row: ``time`` (now) and ``value``, never NULL; 0 where there is nothing to
             judge. ``$__timeFilter`` covers the latest ``within_seconds``.
@@ -48,6 +49,7 @@ class AlertRule:
     name: str
     title: str
     description: str
+    over: str = ""
     severity: Severity
     sql: str
     within_seconds: int

@@ -42,6 +42,7 @@ def _of_ingestion() -> tuple[AlertRule, ...]:
             title="Many rows are bad",
             description="More than 40% of the rows of the last hour broke a rule. They are in "
             "bad_data/, and no prediction is made for them.",
+            over="At most 40% of the rows of the last hour are bad, or none came.",
             severity=Severity.WARNING,
             sql=answer(
                 "coalesce(sum(rows_invalid)::float8 / nullif(sum(rows_total), 0)::float8, 0)",
@@ -67,6 +68,7 @@ def _of_ingestion() -> tuple[AlertRule, ...]:
             title="Nothing comes in",
             description="No file was ingested for more than ten minutes, though there was one "
             "within a day.",
+            over="A file came in; or none has come for a whole day, which is taken to be meant.",
             severity=Severity.WARNING,
             sql=answer(
                 f"coalesce(extract(epoch FROM {TO} - max(finished_at))::float8 / 60, 0)",
@@ -83,6 +85,7 @@ def _of_ingestion() -> tuple[AlertRule, ...]:
             title="A file of high criticality",
             description="In the last 15 minutes a file came that cannot be read, lacks a required "
             "column, or is bad for the greater part.",
+            over="No such file has come for 15 minutes.",
             severity=Severity.CRITICAL,
             sql=answer(
                 "count(*)", f"FROM ingestion_runs\nWHERE {_CHECKED} AND criticality = 'high'"
@@ -121,6 +124,7 @@ def _one_class() -> AlertRule:
         description=f"The latest {_ALIKE} predictions of the last hour, or all of them where they "
         f"are at least {_ALIKE // 2}, say the same. The model, its threshold or the data is not "
         "what it should be.",
+        over="Both answers occur again, or too few were given in the last hour to tell.",
         severity=Severity.CRITICAL,
         sql=answer(
             f"(count(*) >= {_ALIKE // 2} AND min(prediction) = max(prediction))::int", latest
@@ -150,6 +154,8 @@ def _of_drift(contract: Contract) -> tuple[AlertRule, ...]:
             title="The data has drifted",
             description="In two windows running, the same feature differs from what the model in "
             "charge was trained on, by more than chance and by enough to matter.",
+            over="The latest windows show no feature that has drifted twice running; or none was "
+            "judged for a day.",
             severity=Severity.CRITICAL,
             sql=_of_latest("count(*) FILTER (WHERE decision = 2)"),
             within_seconds=_DAY,
@@ -180,6 +186,7 @@ def _of_drift(contract: Contract) -> tuple[AlertRule, ...]:
             title="Names that the model has never seen",
             description="In the latest window of a source, more than 5% of the rows hold a text "
             "that did not occur in training. Answers for these rows rest on the other features.",
+            over="The latest windows hold few such names; or none was judged for a day.",
             severity=Severity.WARNING,
             sql=_of_latest("coalesce(max(unseen::float8 / nullif(rows, 0)), 0)"),
             within_seconds=_DAY,
@@ -212,6 +219,7 @@ def _calibration(contract: Contract) -> AlertRule:
         description="Where the outcome is known, the mean probability is more than 10 points away "
         "from the share of positive outcomes, over at least 200 predictions of the last seven "
         f"days (of the latest {_MOST:,}).",
+        over="The two differ by at most 10 points, or too few outcomes are known to tell.",
         severity=Severity.WARNING,
         sql=f"{rows}\n"
         + answer(

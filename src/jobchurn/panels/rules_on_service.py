@@ -21,6 +21,8 @@ def rules_on_service() -> tuple[AlertRule, ...]:
             title="Answers are slow",
             description="For five minutes, one in twenty requests for predictions of fewer than "
             "1,000 records has taken more than a second.",
+            over="19 in 20 such requests of the last 15 minutes took at most a second; or there "
+            "were few.",
             severity=Severity.WARNING,
             sql=written(
                 f"""
@@ -45,6 +47,7 @@ def rules_on_service() -> tuple[AlertRule, ...]:
             title="The API answers with errors",
             description="More than 5% of the requests of the last ten minutes, at least 20, were "
             "answered with a status of 500 or above.",
+            over="At most 5% of the requests of the last ten minutes failed, or there were few.",
             severity=Severity.CRITICAL,
             sql=answer(
                 "CASE WHEN sum(weight) >= 20\n"
@@ -72,6 +75,8 @@ def rules_on_service() -> tuple[AlertRule, ...]:
             title="Good rows wait for predictions",
             description="Files whose good rows were published more than ten minutes ago, within "
             "seven days, have no predictions.",
+            over="No good rows of the last seven days wait any longer; older ones are not looked "
+            "at.",
             severity=Severity.WARNING,
             sql=answer("count(*)", _late()),
             within_seconds=7 * _DAY,
@@ -94,6 +99,7 @@ def rules_on_service() -> tuple[AlertRule, ...]:
             title="Alerts do not arrive",
             description="Alerts were recorded more than five minutes ago and have not been "
             "delivered.",
+            over="What was recorded within a day has arrived; older alerts are not looked at.",
             severity=Severity.WARNING,
             sql=answer("count(*)", _undelivered()),
             within_seconds=_DAY,
@@ -118,6 +124,7 @@ def rules_on_service() -> tuple[AlertRule, ...]:
             title="Nobody tidies up the database",
             description="The last time that the database's owner tidied up, within two days, it "
             "failed; or no partition is there for the predictions of next week.",
+            over="It was done once without fault, and the coming weeks have their partitions.",
             severity=Severity.WARNING,
             sql=written(
                 f"""

@@ -110,13 +110,16 @@ class Alerts:
             return alert_of(connection.execute(replaced).one())
 
     def pending(self, max_attempts: int = 10) -> list[Alert]:
-        """The alerts still to be delivered, oldest first; after ``max_attempts`` they rest."""
+        """The alerts still to be delivered, oldest first; after ``max_attempts`` they rest.
+
+        By their numbers: a clock that is set back must not put an end before its beginning.
+        """
         alerts = self._alerts
         return self._listed(
             sa.select(alerts)
             .where(alerts.c.status.in_(_OPEN))
             .where(alerts.c.attempts < max_attempts)
-            .order_by(alerts.c.created_at, alerts.c.id)
+            .order_by(alerts.c.id)
         )
 
     @contextmanager

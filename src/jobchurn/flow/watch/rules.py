@@ -139,7 +139,7 @@ def _message(
     return RuleAlert(
         rule=rule.name,
         summary=rule.title,
-        meaning=rule.description,
+        meaning=rule.over if news is News.OVER else rule.description,
         severity=rule.severity,
         news=news,
         value=value,

@@ -46,11 +46,16 @@ def step(
     People are told when a rule begins to fire, again every ``remind``, and when it is over, where
     they had been told before. Where nobody can be told (``tells`` is false) the state goes on all
     the same; a rule that still fires once somebody can be told is told then.
+
+    Where the clock was set back, what seems to lie ahead is taken to be now: nothing waits until
+    the clock has come there again.
     """
     old = before.state if before else OK
-    since = before.since if before else now
+    since = min(before.since, now) if before else now
     new = _next(rule, old, since, value, now)
     told_at = before.told_at if before and old == FIRING else None
+    if told_at is not None:
+        told_at = min(told_at, now)
     news: News | None = None
     if not tells:
         pass
