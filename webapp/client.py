@@ -208,6 +208,9 @@ class Client:
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 response = self._http.request(method, path, **content)
+            except (httpx.ReadTimeout, httpx.WriteTimeout) as error:
+                # That was all the time an answer may take: a person has waited for long enough.
+                raise self._away(error) from error
             except httpx.TransportError as error:
                 if attempt == ATTEMPTS:
                     raise self._away(error) from error

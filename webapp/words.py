@@ -11,6 +11,7 @@ from jobchurn.contract import Column, Contract
 
 _CLOSE_CALL = 0.05
 _CLEAR = 0.20
+_MOST_DECIMALS = 6
 
 
 def capitalised(text: str) -> str:
@@ -43,10 +44,16 @@ def sureness(probability: float, threshold: float) -> str:
 
 def chance(contract: Contract, probability: float, threshold: float) -> str:
     """The probability, and the one from which the answer is yes, as a sentence."""
+    chance, turn = percent(probability), percent(threshold)
+    for decimals in range(1, _MOST_DECIMALS + 1):
+        if chance != turn or probability >= threshold:
+            break
+        # Rounded alike, the two would say that the answer is yes, and it is no.
+        chance, turn = f"{probability:.{decimals}%}", f"{threshold:.{decimals}%}"
     return (
         f"{sureness(probability, threshold)}: the chance that this {contract.subject} "
-        f"{contract.positive} is **{percent(probability)}**. "
-        f"From {percent(threshold)} on, the answer is yes."
+        f"{contract.positive} is **{chance}**. "
+        f"From {turn} on, the answer is yes."
     )
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import re
+import time
 import uuid
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
+from fake_api import example_record
 from jobchurn.contract import JOB_CHANGE
 
 pytestmark = pytest.mark.e2e
@@ -151,6 +153,30 @@ def test_a_file_with_damaged_rows_is_predicted_as_far_as_it_can_be(page, stack, 
     upload()
     assert len(stored(stack, city)) == 2
     in_past_predictions(page, stack, city)
+
+
+def test_a_second_click_on_older_or_newer_goes_to_the_same_page(page, misled_webapp, monkeypatch):
+    api = misled_webapp.api
+    answer, kept = api.answer, list(api.rows)
+    for position in range(250):
+        api.keep(example_record(position), "webapp")
+
+    def slowly(*asked):
+        if asked[0] == "/past-predictions":
+            time.sleep(0.5)  # the second click comes while the first one is being answered
+        return answer(*asked)
+
+    monkeypatch.setattr(api, "answer", slowly)
+    opened(page, misled_webapp.address, "past_predictions")
+    for button, place in (("Older", "101 to 200"), ("Newer", "1 to 100")):
+        expect(page.get_by_role("button", name=button)).to_be_enabled()
+        page.get_by_role("button", name=button).evaluate(
+            "button => { button.click(); setTimeout(() => button.click(), 150) }"
+        )
+        page.wait_for_timeout(1_000)
+        settled(page)
+        expect(page.get_by_text(f"{place}, newest first")).to_be_visible()
+    api.rows[:] = kept
 
 
 def test_the_download_of_past_predictions_is_a_csv_with_one_header(page, stack):

@@ -112,12 +112,16 @@ def test_an_api_that_is_away_is_named_with_the_cure():
 
 
 def test_an_api_that_is_too_slow_is_said_to_be():
+    asked = []
+
     def slow(request):
+        asked.append(request)
         raise httpx.ReadTimeout("too slow", request=request)
 
     client = Client("http://slow.invalid", pause=0.001, transport=httpx.MockTransport(slow))
     with pytest.raises(Problem, match="did not answer in time"):
         client.model()
+    assert len(asked) == 1  # nobody waits three times as long as an answer may take
 
 
 def test_a_passing_trouble_is_asked_again(api):

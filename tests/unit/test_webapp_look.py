@@ -50,6 +50,7 @@ def test_both_ends_of_a_time_range_are_kept_in_utc_and_take_its_place():
         {"range": "5y"},
         {"refresh": "0"},
         {"from": "yesterday", "to": "now"},
+        {"from": "0001-01-01T00:00:00+14:00", "to": "9999-12-31T23:59:59-14:00"},
         {"from": "2026-11-24"},
         {"shoe": "44"},
         {"var-": ""},

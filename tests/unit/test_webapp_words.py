@@ -30,6 +30,19 @@ def test_the_chance_says_how_sure_it_is_and_where_the_answer_turns():
 @pytest.mark.parametrize(
     ("probability", "said"),
     [
+        (0.331, "33.1%**. From 33.3% on"),
+        (0.33332, "33.332%**. From 33.333% on"),
+        (1 / 3, "33%**. From 33% on"),
+        (0.334, "33%**. From 33% on"),
+    ],
+)
+def test_a_chance_below_the_turn_is_never_said_to_have_reached_it(probability, said):
+    assert said in words.chance(JOB_CHANGE, probability, 1 / 3)
+
+
+@pytest.mark.parametrize(
+    ("probability", "said"),
+    [
         (0.33, "A close call"),
         (0.37, "A close call"),
         (0.45, "A fairly clear case"),

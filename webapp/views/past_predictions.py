@@ -71,14 +71,9 @@ def show_rows(page: Page) -> None:
     )
 
 
-def turn(cursors: list[str | None], cursor: str | None) -> None:
-    """Go to the page that begins after the cursor."""
-    cursors.append(cursor)
-
-
-def turn_back(cursors: list[str | None]) -> None:
-    """Go to the page before."""
-    cursors.pop()
+def turn_to(cursors: list[str | None]) -> None:
+    """Go to the last of these pages. However often it is pressed, it is the same page."""
+    st.session_state[CURSORS] = cursors
 
 
 def show_paging(page: Page, cursors: list[str | None], export: str) -> None:
@@ -90,16 +85,16 @@ def show_paging(page: Page, cursors: list[str | None], export: str) -> None:
             "Newer",
             icon=":material/chevron_left:",
             disabled=len(cursors) == 1,
-            on_click=turn_back,
-            args=(cursors,),
+            on_click=turn_to,
+            args=(cursors[:-1],),
         )
         st.button(
             "Older",
             icon=":material/chevron_right:",
             icon_position="right",
             disabled=page.next is None,
-            on_click=turn,
-            args=(cursors, page.next),
+            on_click=turn_to,
+            args=([*cursors, page.next],),
         )
         more = "there are older ones" if page.next else "these are the oldest"
         st.markdown(f"{first:,} to {last:,}, newest first; {more}.", width="stretch")
