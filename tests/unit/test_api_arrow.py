@@ -3,6 +3,7 @@
 import io
 import random
 import struct
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -10,6 +11,7 @@ import pytest
 
 from bulk_bodies import as_arrow, stream_of
 from jobchurn.api.bulk import arrow, vectors
+from jobchurn.api.faults import LISTED
 from jobchurn.api.records import Reader
 from jobchurn.columnar import Coded
 from jobchurn.contract import JOB_CHANGE
@@ -427,3 +429,88 @@ def test_whatever_the_dictionaries_are_the_answer_is_that_of_a_plain_column(name
         expected = read(stream_with(name, plain))
         assert repr(list(found.accepted)) == repr(list(expected.accepted))
         assert repr(found.refused) == repr(expected.refused)
+
+
+class Watched:
+    """A column that tells of how many rows at once the library is to find the distinct values."""
+
+    def __init__(self, array, seen):
+        self._array, self._seen = array, seen
+
+    def __len__(self):
+        return len(self._array)
+
+    def combine_chunks(self):
+        return Watched(self._array.combine_chunks(), self._seen)
+
+    def slice(self, start, rows):
+        return Watched(self._array.slice(start, rows), self._seen)
+
+    def dictionary_encode(self):
+        self._seen.append(len(self._array))
+        return self._array.dictionary_encode()
+
+
+class Watching:
+    """The library, whose columns are watched."""
+
+    def __init__(self, seen):
+        self._seen = seen
+
+    def __getattr__(self, name):
+        return getattr(pa, name)
+
+    def chunked_array(self, arrays, kind):
+        return Watched(pa.chunked_array(arrays, kind), self._seen)
+
+
+def test_texts_that_may_share_a_hash_are_numbered_few_at_a_time():
+    seen = []
+    column = vectors.vector_of(Watching(seen), pa.string(), vectors.Bounds(10**6, 10**5))
+    texts = [None if number % 7 == 0 else f"city_{number % 3_000}" for number in range(5_000)]
+    column.add(pa.array(texts))
+    found = column.series()
+    assert found.to_list() == texts
+    assert len(set(found.values)) == len(found.values)
+    assert max(seen) <= 1_024
+    assert sum(seen) == 5_000
+
+
+def test_many_fractions_with_blanks_among_them_stay_what_they_are():
+    values = [None if number % 9 == 0 else number % 2_000 / 7 for number in range(5_000)]
+    column = vectors.vector_of(pa, pa.float64(), vectors.Bounds(10**6, 10**5))
+    column.add(pa.array([*values, -0.0]))
+    assert str(column.series().to_list()) == str([*values, -0.0])
+
+
+class Name(str):
+    """A column's name that counts how often it is compared."""
+
+    __slots__ = ()
+    comparisons = 0
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        Name.comparisons += 1
+        return str.__eq__(self, other)
+
+
+def test_a_name_that_stands_twice_is_found_without_comparing_all_with_all():
+    names = [Name(f"x{number}") for number in range(3_000)]
+    schema = SimpleNamespace(names=[*names, Name("x2999")])
+    with pytest.raises(InvalidRequest, match="x2999"):
+        arrow._refuse_names(schema, JOB_CHANGE)
+    assert Name.comparisons < 10_000
+
+
+def test_of_very_many_unknown_columns_only_the_listed_ones_are_described(monkeypatch):
+    looked = []
+    monkeypatch.setattr(
+        "jobchurn.contract.difflib.get_close_matches", lambda *_, **__: looked.append(1) or []
+    )
+    schema = pa.schema([(f"x{number}", pa.null()) for number in range(2_000)])
+    with pytest.raises(InvalidRequest) as caught:
+        read(stream_of(schema.empty_table()))
+    assert len(looked) == LISTED
+    absent = [column for column in JOB_CHANGE.required if column in JOB_CHANGE.inputs]
+    assert caught.value.details["errors_not_listed"] == 2_000 + len(absent) - LISTED

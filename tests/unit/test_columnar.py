@@ -116,6 +116,50 @@ def test_values_are_coded_by_their_types_too(values):
     assert len(coded(values).codes) == len(values)
 
 
+class Meeting:
+    """A number that meets all others of its kind in one place of a dictionary."""
+
+    comparisons = 0
+
+    def __init__(self, number):
+        self.number = number
+
+    def __hash__(self):
+        return 0
+
+    def __eq__(self, other):
+        Meeting.comparisons += 1
+        return self is other
+
+    def __repr__(self):
+        return str(self.number)
+
+
+def test_many_numbers_whose_hashes_meet_are_not_each_compared_with_all_before():
+    values = [Meeting(number) for number in range(5_000)]
+    found = coded(values)
+    assert found.to_list() == values
+    assert Meeting.comparisons < 100_000
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [1 + (2**61 - 1) * (2**70 + number) for number in range(1_000)],
+        [2**63 - 1 - number % 500 for number in range(1_000)],
+        [-0.0, *(number / 7 for number in range(-400, 400)), 0.0, math.inf, -math.inf],
+        [None, True, False, *(value for n in range(400) for value in (n, float(n), str(n)))],
+        [10**5_000 + number for number in range(300)],
+    ],
+    ids=["long", "whole", "fractions", "of several types", "very long"],
+)
+def test_of_very_many_numbers_each_row_has_its_own(values):
+    found = coded(values)
+    assert all(same(one, other) for one, other in zip(found.to_list(), values, strict=True))
+    signs = [math.copysign(1, value) if type(value) is float else 0 for value in values]
+    assert len(found.values) == len(set(zip(map(type, values), values, signs, strict=True)))
+
+
 @given(st.lists(st.integers(0, 9)), st.data())
 def test_compact_columns_hold_what_their_rows_have_and_nothing_else(codes, data):
     column = Coded(list("abcdefghij"), np.array(codes, np.int32))

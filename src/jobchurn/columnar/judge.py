@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from jobchurn.columnar.series import Coded, Numbers, Series, coded
+from jobchurn.columnar.series import Coded, Numbers, Series, array_of, coded
 from jobchurn.contract import Column, Value, Violation
 
 _LONGEST_INTEGER = 18
@@ -42,7 +42,7 @@ def judged(column: Column, values: Sequence[Any] | Series) -> Judged:
     if isinstance(values, Numbers):
         array, values = values.array, values.to_list()
     elif column.is_numeric:
-        array = _array_of(values)
+        array = array_of(values)
     if array is not None and column.is_numeric and (found := _numbers(column, array)) is not None:
         return found
     return _judged(coded(values), column.accept)
@@ -91,19 +91,6 @@ def _numbers(column: Column, array: NDArray[Any]) -> Judged | None:
         # Adding zero turns -0.0 into 0.0.
         return Judged(Numbers(array.astype(np.float64) + 0.0))
     return Judged(Numbers(array)) if array.dtype == np.int64 else None
-
-
-def _array_of(values: Sequence[Any]) -> NDArray[Any] | None:
-    """Values that are all integers, or all floats, as an array; ``None`` for others."""
-    match set(map(type, values)):
-        case kinds if kinds == {int}:
-            try:
-                return np.fromiter(values, np.int64, len(values))
-            except OverflowError:
-                return None
-        case kinds if kinds == {float}:
-            return np.fromiter(values, np.float64, len(values))
-    return None
 
 
 def _integers_of(texts: Sequence[str]) -> NDArray[np.int64] | None:

@@ -89,11 +89,25 @@ class Numbers:
 Series: TypeAlias = Coded | Numbers
 
 
+_NUMBERS = 256
+"""Up to so many distinct numbers of a column are looked up as they are.
+
+Anybody can compute Python's hash of a number, and so send many that meet in one place of a
+dictionary, where each is compared with all before it. That of a text is drawn anew in each process.
+"""
+
+
+class _ManyNumbers(Exception):
+    """A column has more distinct numbers than are looked up as they are."""
+
+
 class _Places(dict[Any, int]):
     """Key → its place in the order in which keys came; a new one gets the next."""
 
     def __missing__(self, key: Any) -> int:
         place = self[key] = len(self)
+        if place >= _NUMBERS and type(key) not in (str, bytes):
+            raise _ManyNumbers
         return place
 
 
@@ -103,22 +117,62 @@ def coded(values: Sequence[Any]) -> Coded:
     try:
         codes = _codes(places, values)
     except TypeError:  # a list or an object, which no column admits: one stands for all
-        places.clear()
-        values = [value if value.__hash__ else _NO_VALUE for value in values]
-        codes = _codes(places, values)
+        return coded([value if value.__hash__ else _NO_VALUE for value in values])
+    except _ManyNumbers:
+        return _sorted(values) or _spelt(values)
     # Numbers of several types may be equal, and then only the first of them was seen.
     if any(isinstance(value, int | float) for value in places) and len(set(map(type, values))) > 1:
-        pairs = _Places()
-        codes = _codes(pairs, list(zip(map(type, values), values, strict=True)))
-        return Coded([value for _, value in pairs], codes)
+        return _spelt(values)
     return Coded(list(places), codes)
 
 
 _NO_VALUE = object()
 
 
+def _sorted(values: Sequence[Any]) -> Coded | None:
+    """Numbers of one type, by sorting them; ``None`` for others."""
+    array = array_of(values)
+    if array is None:
+        return None
+    # By their bits: zero and negative zero are two.
+    distinct, codes = np.unique(array.view(np.int64), return_inverse=True)
+    return Coded(distinct.view(array.dtype).tolist(), codes.astype(np.int32))
+
+
+def _spelt(values: Sequence[Any]) -> Coded:
+    """Values of several types, by a text for each; equal ones of two types have two."""
+    places = _Places()
+    # Numbers as bytes, which equal no text. Python refuses to spell long ones in decimal digits.
+    keys = [
+        value
+        if type(value) is str
+        else b"%x" % value
+        if type(value) is int
+        else repr(value).encode()
+        for value in values
+    ]
+    codes = _codes(places, keys)
+    distinct: list[Any] = [None] * len(places)
+    for place, value in zip(codes.tolist(), values, strict=True):
+        distinct[place] = value
+    return Coded(distinct, codes)
+
+
 def _codes(places: _Places, keys: Sequence[Any]) -> Codes:
     return np.fromiter(map(places.__getitem__, keys), np.int32, len(keys))
+
+
+def array_of(values: Sequence[Any]) -> NDArray[Any] | None:
+    """Values that are all integers of 64 bits, or all floats; ``None`` for others."""
+    match set(map(type, values)):
+        case kinds if kinds == {int}:
+            try:
+                return np.fromiter(values, np.int64, len(values))
+            except OverflowError:
+                return None
+        case kinds if kinds == {float}:
+            return np.fromiter(values, np.float64, len(values))
+    return None
 
 
 def few(array: NDArray[Any], most: int) -> Coded | None:

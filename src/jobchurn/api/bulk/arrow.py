@@ -8,6 +8,7 @@ bytes could be a terabyte; types that a contract's values can have; and every of
 from __future__ import annotations
 
 import struct
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib import import_module
@@ -95,8 +96,8 @@ def _columns(
 
 def _refuse_names(schema: Any, contract: Contract) -> None:
     names: list[str] = schema.names
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None:
         raise InvalidRequest(f"The column {shown(twice)} stands twice.", "Send it once.")
     refuse_columns(names, contract)
 

@@ -19,6 +19,9 @@ def refuse_columns(names: Sequence[str], contract: Contract) -> None:
     Raises:
         InvalidRequest: a column is unknown, or a required one is not there.
     """
+    unknown = [name for name in names if name not in contract.by_name]
+    absent = [column for column in contract.required if column.name not in names]
+    # Of millions only those are described that are told.
     faults: list[Fault] = [
         unknown_name(
             name,
@@ -27,17 +30,15 @@ def refuse_columns(names: Sequence[str], contract: Contract) -> None:
             nearest=contract.nearest_name(name[:200]),
             of=f"a {contract.subject}",
         )
-        for name in names
-        if name not in contract.by_name
+        for name in unknown[:LISTED]
     ]
-    faults += [
-        broken_rule(Violation(column, Rule.REQUIRED, None))
-        for column in contract.required
-        if column.name not in names
-    ]
+    faults += [broken_rule(Violation(column, Rule.REQUIRED, None)) for column in absent]
     if faults:
         raise InvalidRequest(
             sentence(faults[0]["message"]),
             f"Name the columns {', '.join(contract.by_name)}, or those of them that are known.",
-            {"errors": faults[:LISTED], "errors_not_listed": max(0, len(faults) - LISTED)},
+            {
+                "errors": faults[:LISTED],
+                "errors_not_listed": max(0, len(unknown) + len(absent) - LISTED),
+            },
         )

@@ -18,6 +18,10 @@ from jobchurn.errors import TooLarge
 _COPIES = 2**26
 """How many bytes dictionaries may come to beside those of the body: batches can add to them."""
 
+_ROWS = 1_024
+"""Of how many rows the library finds the distinct values at once. Anybody can compute its hashes,
+and so send many values with the same one, each of which it compares with all before it."""
+
 
 class Bounds:
     """Adds up what a stream's dictionaries come to, and its texts that are views.
@@ -131,8 +135,21 @@ class _Plain:
                 and numbers.max() > np.iinfo(np.int64).max
             ):
                 return Numbers(numbers.astype(wide))
-        encoded = array.dictionary_encode()
-        return _with_blank(encoded.dictionary.to_pylist(), _codes(self._arrow, encoded.indices))
+        return self._coded(array)
+
+    def _coded(self, array: Any) -> Coded:
+        """The distinct values of some rows at a time, and of all those the distinct ones."""
+        values: list[Any] = []
+        codes = [np.zeros(0, np.int32)]
+        for start in range(0, len(array), _ROWS):
+            encoded = array.slice(start, _ROWS).dictionary_encode()
+            found = _codes(self._arrow, encoded.indices)
+            codes.append(np.where(found < 0, np.int32(-1), found + np.int32(len(values))))
+            values += encoded.dictionary.to_pylist()
+        places = np.concatenate(codes)
+        if self._arrow.types.is_floating(self._kind):
+            return _with_blank(values, places)
+        return _distinct(values, places)
 
 
 class _Dictionary:
@@ -166,8 +183,7 @@ class _Dictionary:
         codes = np.concatenate([np.zeros(0, np.int32), *self._codes])
         if self._dictionaries < 2 or self._are_floats:  # 0.0 and -0.0 are told apart in answers
             return _with_blank(self._values, codes)
-        found = coded([*self._values, None])  # each value once, though several had it
-        return Coded(found.values, found.codes[codes])
+        return _distinct(self._values, codes)
 
     def _finish(self) -> None:
         """Make those values of the dictionary at hand that a row has."""
@@ -198,6 +214,12 @@ def _identity(array: Any) -> tuple[Any, ...]:
 def _codes(arrow: Any, indices: Any) -> Any:
     """Places as numbers of 32 bits, -1 for a blank; there are fewer, whatever their type is."""
     return indices.cast(arrow.int32(), safe=False).fill_null(-1).to_numpy()
+
+
+def _distinct(values: list[Any], codes: Any) -> Coded:
+    """A column whose code -1 is a blank; of equal values only one."""
+    found = coded([*values, None])
+    return Coded(found.values, found.codes[codes])
 
 
 def _with_blank(values: list[Any], codes: Any) -> Coded:
