@@ -15,6 +15,7 @@ from jobchurn import files
 from jobchurn.errors import DataUnusable
 from jobchurn.files import Folders
 from jobchurn.flow import backup, ingest
+from jobchurn.postgres.server import lock_file
 from jobchurn.settings import Settings
 from jobchurn.stack import doctor
 
@@ -152,3 +153,10 @@ def test_a_home_that_everybody_may_read_is_told(tmp_path, mode, warned):
     found = doctor.doctor(Settings(jobchurn_home=home, database_url="postgresql://127.0.0.1:1/x"))
     told = [one for one in found if "everybody on this machine" in one.found]
     assert [one.state for one in told] == [doctor.Level.WARN] * warned
+
+
+def test_others_of_the_machine_cannot_hold_the_locks_of_a_home(tmp_path):
+    (tmp_path / "older").touch(mode=0o644)
+    for name in ("older", "new"):
+        with lock_file(tmp_path / name):
+            assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600

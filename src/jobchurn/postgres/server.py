@@ -199,18 +199,27 @@ def environment() -> dict[str, str]:
 def lock_file(path: Path) -> IO[str]:
     """A file that locks are held on, opened; made where it is absent, its folder too.
 
+    It is closed to others: whoever may read a file may lock it, and keep everybody waiting.
+
     Raises:
         StackFailed: the folder is another user's.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        return path.open("a")
+        file = open(path, "a", opener=_private)  # noqa: SIM115  (whoever locks it closes it)
     except PermissionError as error:
         raise StackFailed(
             f"The home of the database cannot be written: {error}.",
             f"Work as the user whom {path.parent} belongs to, or set JOBCHURN_HOME to a folder of "
             "your own.",
         ) from None
+    if os.fstat(file.fileno()).st_uid == os.geteuid():
+        os.fchmod(file.fileno(), 0o600)  # that of an older home was open to others
+    return file
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 @contextmanager
