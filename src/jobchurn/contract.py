@@ -47,6 +47,9 @@ Source: OWASP, "CSV Injection".
 _NUMBER = re.compile(NUMBER_PATTERN)
 _NOT_FINITE = re.compile(NOT_FINITE_PATTERN)
 _CONTROL = re.compile(CONTROL_PATTERN)
+_FAR_TOO_LONG = 64
+"""How many times its greatest length a text may have and still be looked at in full."""
+
 _PLAIN_INTEGER = re.compile(r"([+-]?[0-9]{1,30})(\.0*)?")
 
 
@@ -143,7 +146,11 @@ def shown(value: object, limit: int = 60) -> str:
         return str(value).lower()  # as JSON spells it
     if isinstance(value, int) and value.bit_length() > 200:  # Python refuses to spell long ones
         return f"an integer of {value.bit_length()} bits"
-    text = ascii(value) if isinstance(value, str) and _CONTROL.search(value) else repr(value)
+    if isinstance(value, str):
+        value = value[: limit + 1]  # of millions of characters no others are looked at
+        text = ascii(value) if _CONTROL.search(value) else repr(value)
+    else:
+        text = repr(value)
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
@@ -212,6 +219,11 @@ class Column:
             case Kind.TEXT:
                 rules += [Rule.CHARACTERS, Rule.LENGTH]
         return tuple(rules)
+
+    @property
+    def _looked_at(self) -> int:
+        """How many characters of a text are looked at: more is too long, whatever stands there."""
+        return _FAR_TOO_LONG * (self.max_length or 1)
 
     @property
     def allowed(self) -> str:
@@ -324,11 +336,16 @@ class Column:
                 return self.accepted[text]
             except KeyError:
                 raise Violation(self, Rule.DOMAIN, text, partial(self.nearest, text)) from None
-        if _CONTROL.search(text):
-            raise Violation(self, Rule.CHARACTERS, text, lambda: _CONTROL.sub("", text) or None)
+        if _CONTROL.search(text, 0, self._looked_at):
+            raise Violation(self, Rule.CHARACTERS, text, partial(self._without_control, text))
         if self.max_length is not None and len(text) > self.max_length:
             raise Violation(self, Rule.LENGTH, text)
         return text
+
+    def _without_control(self, text: str) -> str | None:
+        """A text without control characters, where that one is admitted."""
+        plain = _CONTROL.sub("", text) if len(text) <= self._looked_at else ""
+        return plain if plain and self.reads(plain) else None
 
     def _repaired_number(self, text: str) -> str | None:
         """What a number spelt by another custom likely meant: separators, a decimal comma."""

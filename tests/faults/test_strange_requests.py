@@ -102,7 +102,7 @@ def test_planted_faults_are_noticed(house, monkeypatch):
         raise RuntimeError("planted")
 
     monkeypatch.setattr(predictions, "answer_alone", breaks)
-    monkeypatch.setattr("jobchurn.api.body._refuse_repeated_names", lambda _: None)
+    monkeypatch.setattr("jobchurn.api.body.refuse_repeated_names", lambda *_: None)
     with serving(house) as client:
         wrong, _ = answers_to(client, {"/predict": [{"records": []}]}, only="/predict")
     assert any("answered 500" in what for what in wrong)

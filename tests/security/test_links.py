@@ -47,6 +47,14 @@ def test_a_link_to_a_file_of_predictions_opens_that_file(client):
     assert client.get(path).text.count("\n") == 2
 
 
+def test_what_asks_for_a_link_is_short(client):
+    body = b'{"path":"' + b"x" * 20_000 + b'"}'
+    answer = client.post("/links", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["limit"]) == (413, 16_384)
+    longest = "/past-predictions?" + "a" * 1_000
+    assert link(client, longest)["path"].startswith(longest)
+
+
 def test_a_link_has_the_api_s_public_address_and_ends_in_five_minutes(client, house):
     before = datetime.now(UTC)
     made = link(client, REPORT)

@@ -154,3 +154,13 @@ def test_a_strange_question_about_the_past_is_refused_and_the_parameter_named(
 def test_a_period_that_ends_before_it_begins_is_refused(client):
     problem = problem_of(client.get("/past-predictions?start=2024-02-02&end=2024-02-01"), 422)
     assert problem["cure"] == "Swap the two."
+
+
+def test_of_very_many_unknown_parameters_only_the_listed_ones_are_described(client, monkeypatch):
+    looked = []
+    monkeypatch.setattr(
+        "jobchurn.api.faults.difflib.get_close_matches", lambda *_, **__: looked.append(1) or []
+    )
+    many = "&".join(f"p{number}=" for number in range(1_000))
+    problem = problem_of(client.get(f"/past-predictions?{many}"), 422)
+    assert len(looked) == len(problem["errors"]) == 100

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from starlette.requests import ClientDisconnect, Request
 
 from jobchurn.api import body as body_module
-from jobchurn.api.body import DEEPEST, Bodies, parse
+from jobchurn.api import repeats
+from jobchurn.api.body import DEEPEST, VALUES_PER_CONTAINER, Bodies, parse
 from jobchurn.errors import InvalidRequest, Overloaded, TooLarge, TooSlow
 
 plain_json = st.recursive(
@@ -155,7 +156,50 @@ def test_values_are_counted_before_they_are_made_and_none_is_missed(value):
     values, containers = counted(value)
     with pytest.raises(TooLarge):
         parse(body, most_values=values - 1)
-    assert parse(body, most_values=values + containers + signs_in_texts(value)) == value
+    counted_too = containers + signs_in_texts(value)
+    most = max(values + counted_too, VALUES_PER_CONTAINER * counted_too)
+    assert parse(body, most_values=most) == value
+
+
+def test_a_body_may_hold_fewer_lists_and_objects_than_values():
+    flat, nested = b"[" + b"1," * 99 + b"1]", b"[" + b"[1]," * 19 + b"[1]]"
+    assert len(parse(flat, most_values=101)) == 100
+    with pytest.raises(TooLarge, match="lists and objects"):
+        parse(nested, most_values=101)
+
+
+class Sought(Exception):
+    """A name that stands twice is looked for."""
+
+
+def sought(*_, **__):
+    raise Sought
+
+
+def names_of(value):
+    if not isinstance(value, dict | list):
+        return 0
+    below = value.values() if isinstance(value, dict) else value
+    return isinstance(value, dict) * len(value) + sum(map(names_of, below))
+
+
+@given(plain_json, st.integers(1, 9), st.booleans())
+def test_names_are_told_from_texts_however_these_are_quoted(value, stretch, plain):
+    body = json.dumps(value, ensure_ascii=plain).encode()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(repeats, "_STRETCH", stretch)
+        patch.setattr(repeats.json, "loads", sought)
+        repeats.refuse_repeated_names(body, names_of(value))
+        with pytest.raises(Sought):
+            repeats.refuse_repeated_names(body, names_of(value) - 1)
+
+
+def test_a_large_body_is_refused_for_a_name_that_stands_twice_without_looking_for_it(monkeypatch):
+    monkeypatch.setattr(repeats.json, "loads", sought)
+    padding = b'"' + b"x" * repeats.NAMED_UP_TO + b'"'
+    with pytest.raises(InvalidRequest, match="stands twice"):
+        parse(b'{"a:": ' + padding + b', "b": "\\":", "a:": 1}')
+    assert parse(b'{"a:": ' + padding + b', "b": "\\":", "c:": 1}')["c:"] == 1
 
 
 def counted(value):

@@ -63,6 +63,20 @@ def test_fields_behind_a_body_are_no_headers(connect):
     assert b"authorization" not in dict(asked[-1]["headers"])
 
 
+@pytest.mark.parametrize("end", [b"\r\n", b""])
+def test_a_head_of_very_many_fields_is_refused_before_it_has_come(connect, end):
+    one = connect()
+    one.sendall(b"GET / HTTP/1.1\r\n" + b"a:\r\n" * (SMALL.fields + 2) + end)
+    problem = problem_of(heard(one))
+    assert (problem["status"], str(SMALL.fields) in problem["detail"]) == (431, True)
+
+
+def test_as_many_fields_as_a_head_may_have_are_taken(connect):
+    one = connect()
+    one.sendall(b"GET / HTTP/1.0\r\n" + b"a:\r\n" * SMALL.fields + b"\r\n")
+    assert heard(one).startswith(b"HTTP/1.1 200 OK")
+
+
 @pytest.mark.parametrize("length", [b"Content-Length: 33", b"Transfer-Encoding: chunked"])
 def test_the_body_of_a_request_for_another_protocol_is_never_a_request(connect, length):
     one = connect()

@@ -147,8 +147,8 @@ STRANGE = {
     "a list of records alone": as_json([RECORD])[12:-1],
     "no JSON": TEXT[:-1],
     "nothing": b"",
-    "deep brackets": b'{"records":[' + b"[" * 30_000,
-    "a deep wish": b'{"records":[%b],"source":' % json.dumps(RECORD).encode() + b"[" * 30_000,
+    "deep brackets": b'{"records":[' + b"[" * 5_000,
+    "a deep wish": b'{"records":[%b],"source":' % json.dumps(RECORD).encode() + b"[" * 5_000,
 }
 
 

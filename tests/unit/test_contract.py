@@ -325,3 +325,14 @@ def column(**changes) -> Column:
 def test_a_contract_that_contradicts_itself_is_refused(columns):
     with pytest.raises(ValueError, match=r"."):
         Contract(name="n", subject="s", positive="p", negative="n", columns=columns)
+
+
+def test_a_text_with_control_characters_has_a_repair_that_would_be_admitted():
+    assert broken(CITY, "city\x00_103").repair == "city_103"
+    for text in ("\x00", "\x01" + "x" * 65, "\x01" + "x" * 1_000_000, "\x01x" * 100_000):
+        assert broken(CITY, text).repair is None
+
+
+def test_a_very_long_text_is_shown_by_its_beginning():
+    assert shown("x" * 100_000) == shown("x" * 100) == "'" + "x" * 58 + "…"
+    assert shown("\x00" * 100_000) == shown("\x00" * 100)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import time
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -14,6 +13,7 @@ import numpy as np
 import orjson
 from starlette.requests import Request
 
+from jobchurn.api.repeats import refuse_repeated_names
 from jobchurn.contract import shown
 from jobchurn.errors import (
     InvalidRequest,
@@ -46,6 +46,10 @@ TURN_SECONDS = 30.0
 VALUES_PER_RECORD = 32
 """How many values a body may hold for each record that one may: a contract's columns, doubled."""
 
+VALUES_PER_CONTAINER = 8
+"""How many values a body may hold at most for each list or object that it may: each takes as much
+memory as many other values, and time to look into, and a record need be but one."""
+
 _STRETCH = 256 * 1024
 """Bytes that are looked at together: they stay in the processor's cache."""
 
@@ -67,13 +71,14 @@ class Bodies:
 
     @asynccontextmanager
     async def read(
-        self, request: Request, kinds: Collection[str] = (JSON,)
+        self, request: Request, kinds: Collection[str] = (JSON,), largest: int | None = None
     ) -> AsyncIterator[bytes]:
         """The body of a request, counted as held for as long as the block runs.
 
         Args:
             request: whose body has not been read.
             kinds: the media types that it may be of.
+            largest: the most bytes that it may have, where that is less than any body may.
 
         Raises:
             UnsupportedMediaType: it is of another, or compressed.
@@ -82,9 +87,10 @@ class Bodies:
             TooSlow: the client stopped sending, or hardly sends.
         """
         _check_form(request, kinds)
+        most = min(self._largest, largest or self._largest)
         declared = request.headers.get("content-length", "")
-        if declared.isdecimal() and (len(declared) > 18 or int(declared) > self._largest):
-            self._too_large()
+        if declared.isdecimal() and (len(declared) > 18 or int(declared) > most):
+            _refuse_large(most, self._largest)
         held = 0
         parts: list[bytes] = []
         arriving = request.stream()
@@ -93,8 +99,8 @@ class Bodies:
             while (part := await _next(arriving)) is not None:
                 held += len(part)
                 self._free -= len(part)
-                if held > self._largest:
-                    self._too_large()
+                if held > most:
+                    _refuse_large(most, self._largest)
                 if self._free < 0:
                     raise Overloaded(
                         "Too many large requests are being read.", "Send it again in a moment."
@@ -130,12 +136,15 @@ class Bodies:
         finally:
             self._turns.release()
 
-    def _too_large(self) -> NoReturn:
-        raise TooLarge(
-            f"The body is larger than {self._largest:,} bytes.",
-            "Send the records in several requests.",
-            {"limit": self._largest},
-        )
+
+def _refuse_large(most: int, largest: int) -> NoReturn:
+    raise TooLarge(
+        f"The body is larger than {most:,} bytes.",
+        "Send the records in several requests."
+        if most == largest
+        else "Send the documented fields alone.",
+        {"limit": most},
+    )
 
 
 async def _next(arriving: AsyncIterator[bytes]) -> bytes | None:
@@ -185,7 +194,7 @@ def parse(body: bytes, most_values: int | None = None) -> Any:
         TooLarge: it holds more values.
     """
     if most_values is not None:
-        refuse_values(body, most_values)
+        refuse_json_values(body, most_values)
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -197,17 +206,37 @@ def parse(body: bytes, most_values: int | None = None) -> Any:
         ) from None
     names = _names(value)
     # Each name stands before a colon. Where there are no more colons than names were kept, none
-    # was dropped; where there are more, they may stand inside texts, and only looking tells.
+    # was dropped; where there are more, they may stand inside texts.
     if count(body, (b":",)) > names:
-        _refuse_repeated_names(body)
+        refuse_repeated_names(body, names)
     return value
 
 
-def refuse_values(body: bytes, most: int, signs: Sequence[bytes] = (b",", b"{", b"[")) -> None:
-    """Refuse a text that may hold more values than are taken.
+def refuse_json_values(body: bytes, most: int, parting: Sequence[bytes] = (b",",)) -> None:
+    """Refuse a JSON text that may hold more values than are taken.
 
-    In JSON each value follows a comma, or begins with or in a bracket. Signs inside texts are
-    counted too; there are few of them in what anybody sends.
+    Each value follows a comma, or begins with or in a bracket. Signs inside texts are counted too;
+    there are few of them in what anybody sends.
+
+    Args:
+        body: the text.
+        most: how many values it may hold.
+        parting: what stands between values.
+
+    Raises:
+        TooLarge: it may hold more, or more lists and objects than records of that many values are.
+    """
+    containers = count(body, (b"{", b"["))
+    _refuse_many_values(1 + containers + count(body, parting), most)
+    if containers > most // VALUES_PER_CONTAINER:
+        raise TooLarge(
+            f"The body holds more than {most // VALUES_PER_CONTAINER:,} lists and objects.",
+            "Send the records in several requests, each a flat object.",
+        )
+
+
+def refuse_values(body: bytes, most: int, signs: Sequence[bytes]) -> None:
+    """Refuse a text that may hold more values than are taken.
 
     Args:
         body: the text.
@@ -217,7 +246,11 @@ def refuse_values(body: bytes, most: int, signs: Sequence[bytes] = (b",", b"{", 
     Raises:
         TooLarge: it may hold more.
     """
-    if 1 + count(body, signs) > most:
+    _refuse_many_values(1 + count(body, signs), most)
+
+
+def _refuse_many_values(values: int, most: int) -> None:
+    if values > most:
         raise TooLarge(
             f"The body holds more than {most:,} values.",
             "Send the records in several requests, each with the fields of the contract alone.",
@@ -268,17 +301,3 @@ def _names(value: Any) -> int:
         is_lowest = {dict, list}.isdisjoint(map(type, children()))
         level = [] if is_lowest else [c for c in children() if type(c) in (dict, list)]
     return names
-
-
-def _refuse_repeated_names(body: bytes) -> None:
-    def check(pairs: list[tuple[str, Any]]) -> None:
-        seen: set[str] = set()
-        for name, _ in pairs:
-            if name in seen:
-                raise InvalidRequest(
-                    f"The field {shown(name)} stands twice in one object.", "Send it once."
-                )
-            seen.add(name)
-
-    # Numbers are left as text: the standard library refuses long ones, which are judged elsewhere.
-    json.loads(body.decode(), object_pairs_hook=check, parse_int=str, parse_float=str)

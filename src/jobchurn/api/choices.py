@@ -16,6 +16,10 @@ from jobchurn.panels import Dashboard, Variable
 PREFIX = "var-"
 """What the parameter of a variable begins with, as in Grafana's addresses."""
 
+_DESCRIBED = 10
+"""How many values that are not on offer are told: each is held against all that are, on the event
+loop."""
+
 _FIXED = ("from", "to", "panel")
 _CURE = "GET /panels/{dashboard} answers with the variables, and the values on offer."
 
@@ -63,7 +67,8 @@ def chosen_of(variable: Variable, options: Sequence[str], asked: Sequence[str] |
     wanted = dict.fromkeys(asked)
     on_offer = set(options)
     if strange := [value for value in wanted if value not in on_offer]:
-        raise _refused([_not_on_offer(variable, options, value) for value in strange[:LISTED]])
+        faults = [_not_on_offer(variable, options, value) for value in strange[:_DESCRIBED]]
+        raise _refused(faults)
     if len(wanted) > 1 and not variable.several:
         name = f"{PREFIX}{variable.name}"
         raise InvalidRequest(f"Of {name} only one value can be chosen.", f"Send {name} once.")

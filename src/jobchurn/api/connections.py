@@ -37,6 +37,7 @@ class Bounds(NamedTuple):
     Attributes:
         head_bytes: of the request line and all header lines; and of what stands between two pieces
             of a body, and behind the last.
+        fields: how many header lines a head may have: each takes many times its bytes here.
         head_seconds: how long a head may take to come, and a new connection to begin.
         idle_seconds: how long after an answer what is left of its request may take to come, or the
             next head to begin, whatever comes instead.
@@ -49,6 +50,7 @@ class Bounds(NamedTuple):
     """
 
     head_bytes: int = 65_536
+    fields: int = 100
     head_seconds: float = 10.0
     idle_seconds: float = 10.0
     unread_seconds: float = 30.0
@@ -142,6 +144,13 @@ class Connection(HttpToolsProtocol):
         if not self._in_head:
             return
         super().on_header(name, value)
+        if len(self.headers) > self.bounds.fields:
+            self._refuse(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE,
+                f"The request has more than {self.bounds.fields} headers.",
+                "Send fewer: records belong into the body.",
+            )
+            raise _CutOff
         if name.lower() == b"transfer-encoding" or (
             name.lower() == b"content-length" and value.strip(b"0 ")
         ):

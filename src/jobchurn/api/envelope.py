@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jobchurn.api.body import VALUES_PER_RECORD, parse
-from jobchurn.api.faults import LISTED, faults_of, sentence
+from jobchurn.api.faults import faults_of, sentence
 from jobchurn.errors import InvalidRequest, TooLarge
 from jobchurn.flow.predict import Source
 
@@ -94,9 +94,7 @@ def read_request(body: bytes, *, most_records: int) -> PredictRequest:
         request = PredictRequest.model_validate(content)
     except ValidationError as error:
         faults = faults_of(error.errors(include_url=False), _NAMES, "the body")
-        raise InvalidRequest(
-            sentence(faults[0]["message"]), _CURE, {"errors": faults[:LISTED]}
-        ) from None
+        raise InvalidRequest(sentence(faults[0]["message"]), _CURE, {"errors": faults}) from None
     refuse_many(len(request.records), most_records)
     return request
 

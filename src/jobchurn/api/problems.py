@@ -136,7 +136,7 @@ def answer_with_problems(app: FastAPI) -> None:
         return await foreseen(
             request,
             InvalidRequest(
-                sentence(faults[0]["message"]), "Correct the request.", {"errors": faults[:LISTED]}
+                sentence(faults[0]["message"]), "Correct the request.", {"errors": faults}
             ),
         )
 

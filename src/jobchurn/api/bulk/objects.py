@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
-from jobchurn.api.body import count, parse, refuse_values
+from jobchurn.api.body import count, parse, refuse_json_values
 from jobchurn.api.bulk.submission import Described, Submission
 from jobchurn.api.envelope import most_values_of, refuse_many
 from jobchurn.api.faults import Fault
@@ -75,7 +75,7 @@ def lines_of(body: bytes, most_records: int) -> list[Any]:
     Raises:
         TooLarge: there are more records, or more values, than are taken at once.
     """
-    refuse_values(body, most_values_of(most_records), (b",", b"{", b"[", b"\n"))
+    refuse_json_values(body, most_values_of(most_records), (b",", b"\n"))
     lines = [line for line in body.split(b"\n") if line and not line.isspace()]
     refuse_many(len(lines), most_records)
     try:

@@ -20,7 +20,7 @@ import msgspec
 import orjson
 from pydantic import ValidationError
 
-from jobchurn.api.body import count, refuse_values
+from jobchurn.api.body import count, refuse_json_values
 from jobchurn.api.bulk.submission import Described, Submission
 from jobchurn.api.envelope import PredictRequest, most_values_of
 from jobchurn.api.schema import asked
@@ -46,7 +46,7 @@ def request_of(
     Raises:
         TooLarge: there are more values than are taken at once.
     """
-    refuse_values(body, most_values_of(most_records))
+    refuse_json_values(body, most_values_of(most_records))
     names = _fields(body, body.find(b"["), contract)
     if names is None:
         return None
@@ -71,7 +71,7 @@ def lines_of(body: bytes, contract: Contract, most_records: int) -> Submission |
     Raises:
         TooLarge: there are more values than are taken at once.
     """
-    refuse_values(body, most_values_of(most_records), (b",", b"{", b"[", b"\n"))
+    refuse_json_values(body, most_values_of(most_records), (b",", b"\n"))
     # Nothing is nested in a record that is taken, and no text has a line's end: a line that ends
     # in a bracket ends a record. Where there are as many of both, each record has its own line.
     ends = body.count(b"\n")

@@ -13,7 +13,7 @@ from jobchurn.access import Scope
 from jobchurn.api.body import parse
 from jobchurn.api.door import Door, TheDoor, answered
 from jobchurn.api.envelope import Whole
-from jobchurn.api.faults import LISTED, faults_of, sentence
+from jobchurn.api.faults import faults_of, sentence
 from jobchurn.api.permits import needs
 from jobchurn.api.problems import documented
 from jobchurn.api.schema import body_of
@@ -27,6 +27,9 @@ _OPENED = (
     r"|runbook/[0-9a-z-]{1,100}"
     r"|past-predictions(\?[!-~]{1,1000})?)$"
 )
+_LARGEST = 16 * 1024
+"""Bytes of a body: the longest path, all of it escaped, twice. It is read on the event loop."""
+
 _CURE = 'Send {"path": "/reports/RUN.html"}, or a path below /runbook/ or of /past-predictions.'
 
 
@@ -62,7 +65,7 @@ class Link(BaseModel):
 @needs(Scope.READ)
 async def post_links(request: Request, door: TheDoor) -> Response:
     """For what a browser opens, which sends no key: reports, runbook, and files of predictions."""
-    async with door.bodies.read(request) as body:
+    async with door.bodies.read(request, largest=_LARGEST) as body:
         return answered(_link(door, _read(body), datetime.now(UTC)))
 
 
@@ -71,9 +74,7 @@ def _read(body: bytes) -> LinkRequest:
         return LinkRequest.model_validate(parse(body))
     except ValidationError as error:
         faults = faults_of(error.errors(include_url=False), [*LinkRequest.model_fields], "the body")
-        raise InvalidRequest(
-            sentence(faults[0]["message"]), _CURE, {"errors": faults[:LISTED]}
-        ) from None
+        raise InvalidRequest(sentence(faults[0]["message"]), _CURE, {"errors": faults}) from None
 
 
 def _link(door: Door, asked: LinkRequest, now: datetime) -> dict[str, object]:
