@@ -30,6 +30,16 @@ def raw_of(services: Services, claim: Claim) -> Path:
     return folder_of(services, claim) / _RAW
 
 
+def claimed_files(services: Services) -> list[Path]:
+    """Where the files of runs under way may be: no file that is claimed by now is anywhere else.
+
+    In the order in which each goes from one to the other: whoever looks into them one by one misses
+    none.
+    """
+    folders = sorted(filter(Path.is_dir, services.folders.work.iterdir()))
+    return [folder / name for folder in folders for name in (_MOVING, _RAW)]
+
+
 def places_of(services: Services, run_id: str, name: str) -> tuple[Path, ...]:
     """Where the file of a run that is under way may be, the likeliest first."""
     folder = services.folders.work / run_id

@@ -34,6 +34,7 @@ from jobchurn.store.runs import Run
 
 _ROUNDS = 3
 _REASONS = ".reasons.jsonl"
+_CAME = "it came while they were being forgotten: repeat the command"
 
 
 def forget(
@@ -69,9 +70,11 @@ def forget(
             done.left = removal.done.left + [
                 Left(removal.shown(path), None, why) for path, why in stuck.items()
             ]
-            # What a worker has put back meanwhile is new again.
-            if dry_run or stuck or not under_way.waiting(services, person):
+            # What a worker has put back meanwhile is new again, and may be claimed again.
+            come = [] if dry_run or stuck else under_way.of(services, person)
+            if not come:
                 break
+        done.left += [Left(removal.shown(path), None, _CAME) for path in come]
         removed = services.store.redactions.remove_person(
             person.value, person.absent_from, person.mentions, dry_run=dry_run
         )
@@ -141,10 +144,10 @@ class _Removal:
 
     def _expect_arriving(self) -> None:
         """What is under way would be finished first, and then lose its rows."""
-        paths = under_way.waiting(self._services, self._person)
-        for path in [*paths, *under_way.worked_on(self._services, self._person)]:
-            _, _, rows = self._traced(path)
-            self.done.files.append(Rewritten(self.shown(path), len(rows), None))
+        for path in under_way.of(self._services, self._person):
+            with self._said_if_closed(path):
+                _, _, rows = self._traced(path)
+                self.done.files.append(Rewritten(self.shown(path), len(rows), None))
 
     def _traced(
         self, path: Path, *, run_together: bool = False
@@ -267,13 +270,24 @@ class _Removal:
         """Where nothing is touched: files that never arrive, and a data set outside of the home."""
         raw = self._services.folders.raw_data
         for path in sorted(set(_regular(raw)) - set(files.arriving(raw))):
-            if self._person.is_mentioned_in(path.read_bytes()):
-                self._leave(path, "it is no arriving file, and mentions the id")
+            with self._said_if_closed(path):
+                if self._person.is_mentioned_in(path.read_bytes()):
+                    self._leave(path, "it is no arriving file, and mentions the id")
         own = self._services.settings.jobchurn_csv
         if own is not None and own.expanduser().is_file():
             trace = trace_in(files.cut(own.expanduser(), self._services.contract), self._person)
             if trace.rows or trace.doubtful or trace.unreadable:
                 self._leave(own, "JOBCHURN_CSV is a file of yours, and holds them")
+
+    @contextmanager
+    def _said_if_closed(self, path: Path) -> Iterator[None]:
+        """A block that reads a file which others may take away meanwhile, or may have closed."""
+        try:
+            yield
+        except FileNotFoundError:
+            pass
+        except PermissionError as error:
+            self._leave(path, f"it cannot be read: {error.strerror}")
 
     def _leave(self, path: Path, why: str, row: int | None = None) -> None:
         self.done.left.append(Left(self.shown(path), row, why))

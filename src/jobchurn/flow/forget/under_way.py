@@ -21,7 +21,7 @@ from jobchurn.errors import (
     NoChampion,
     NotFound,
 )
-from jobchurn.flow import ingest, score
+from jobchurn.flow import ingest, score, work
 from jobchurn.flow.forget.person import Person, trace_in
 from jobchurn.flow.services import Services
 
@@ -59,6 +59,11 @@ def finish(services: Services, person: Person, *, patience: float) -> dict[Path,
         time.sleep(_PAUSE)
 
 
+def of(services: Services, person: Person) -> list[Path]:
+    """Whatever holds the person and is not published yet, or may hold them and cannot be read."""
+    return [*waiting(services, person), *worked_on(services, person)]
+
+
 def waiting(services: Services, person: Person) -> list[Path]:
     """The arriving files that hold the person."""
     return list(_holding(services, person, files.arriving(services.folders.raw_data)))
@@ -66,16 +71,20 @@ def waiting(services: Services, person: Person) -> list[Path]:
 
 def worked_on(services: Services, person: Person) -> list[Path]:
     """The raw files of runs under way that hold the person."""
-    claimed = (path for path in services.folders.work.glob("*/*") if path.name.startswith("raw"))
-    return list(_holding(services, person, sorted(claimed)))
+    return list(_holding(services, person, work.claimed_files(services)))
 
 
 def _holding(services: Services, person: Person, paths: list[Path]) -> Iterator[Path]:
     for path in paths:
-        with suppress(FileNotFoundError):  # a worker was faster
+        try:
             trace = trace_in(files.cut(path, services.contract), person)
-            if trace.rows or trace.doubtful or trace.unreadable:
-                yield path
+        except FileNotFoundError:  # a worker was faster
+            continue
+        except PermissionError:  # it may
+            yield path
+            continue
+        if trace.rows or trace.doubtful or trace.unreadable:
+            yield path
 
 
 def _ingested(services: Services, path: Path) -> str:
