@@ -363,12 +363,14 @@ def test_a_file_that_a_worker_takes_on_while_another_is_looked_at_is_not_missed(
 
 def test_the_folder_of_a_run_that_goes_while_they_are_looked_for_is_no_fault(house, monkeypatch):
     ingested(house, "a.csv", [theirs()])
-    going = house.folders.work / "run"
-    going.mkdir()
+    held = deliver(house, "b.csv", people(2))
+    claim = ingest.read_data(house, trigger="dag", file=held, holder="x:1:1")
+    going = house.folders.work / claim.run_id
     scandir = os.scandir
 
     def late(path="."):
         if str(path) == str(going):
+            (going / "raw").unlink()
             going.rmdir()
         return scandir(path)
 
