@@ -4,6 +4,7 @@ import pytest
 
 from api_doubles import RECORD, doubled_services, problem_of
 from api_house import serving
+from jobchurn.api import body
 
 
 @pytest.fixture
@@ -164,3 +165,14 @@ def test_of_very_many_unknown_parameters_only_the_listed_ones_are_described(clie
     many = "&".join(f"p{number}=" for number in range(1_000))
     problem = problem_of(client.get(f"/past-predictions?{many}"), 422)
     assert len(looked) == len(problem["errors"]) == 100
+
+
+def test_explanations_are_read_as_bodies_that_take_long(client, monkeypatch):
+    waited = []
+    turn = body.Bodies._turn
+    monkeypatch.setattr(
+        body.Bodies, "_turn", lambda *args, slow: waited.append(slow) or turn(*args, slow=slow)
+    )
+    for path in ("/explain", "/predict"):
+        client.post(path, json={"records": ["x"]})
+    assert waited == [True, False]

@@ -250,3 +250,26 @@ def test_large_bodies_are_worked_on_two_at_a_time_and_small_ones_pass_by(monkeyp
             assert len(found) == 10
 
     asyncio.run(all_at_once())
+
+
+def test_slow_bodies_are_worked_on_one_at_a_time_and_keep_no_others_waiting(monkeypatch):
+    monkeypatch.setattr(body_module, "LARGE", 20)
+    monkeypatch.setattr(body_module, "LARGE_IF_SLOW", 10)
+    monkeypatch.setattr(body_module, "TURN_SECONDS", 0.05)
+
+    async def all_at_once():
+        bodies = Bodies(100)
+        async with AsyncExitStack() as held:
+
+            async def hold(size, **how):
+                reading = bodies.read(request([b"x" * size, b""]), **how)
+                return await held.enter_async_context(reading)
+
+            assert len(await hold(10, slow=True)) == 10
+            assert len(await hold(9, slow=True)) == 9
+            with pytest.raises(Overloaded):
+                await hold(10, slow=True)
+            assert len(await hold(20)) == 20
+            assert len(await hold(20)) == 20
+
+    asyncio.run(all_at_once())

@@ -37,6 +37,9 @@ SLOWEST = 50_000
 LARGE = 1024 * 1024
 """Bytes from which on a body is large: its records take a multiple of it in memory."""
 
+LARGE_IF_SLOW = 64 * 1024
+"""The same where each record takes long: that of explanations takes half a second."""
+
 LARGE_AT_ONCE = 2
 """How many large bodies are worked on at a time; others wait, read but not parsed."""
 
@@ -68,10 +71,16 @@ class Bodies:
         self._largest = largest
         self._free = largest * _BODIES_AT_ONCE
         self._turns = asyncio.Semaphore(LARGE_AT_ONCE)
+        self._slow_turns = asyncio.Semaphore(1)
 
     @asynccontextmanager
     async def read(
-        self, request: Request, kinds: Collection[str] = (JSON,), largest: int | None = None
+        self,
+        request: Request,
+        kinds: Collection[str] = (JSON,),
+        largest: int | None = None,
+        *,
+        slow: bool = False,
     ) -> AsyncIterator[bytes]:
         """The body of a request, counted as held for as long as the block runs.
 
@@ -79,6 +88,8 @@ class Bodies:
             request: whose body has not been read.
             kinds: the media types that it may be of.
             largest: the most bytes that it may have, where that is less than any body may.
+            slow: whether records are worked on for far longer than to predict them takes: then a
+                body is large much sooner, and one at a time is worked on, beside the others.
 
         Raises:
             UnsupportedMediaType: it is of another, or compressed.
@@ -113,20 +124,21 @@ class Bodies:
                 parts.append(part)
             body = b"".join(parts)
             parts.clear()
-            async with self._turn(len(body)):
+            async with self._turn(len(body), slow=slow):
                 yield body
         finally:
             self._free += held
 
     @asynccontextmanager
-    async def _turn(self, size: int) -> AsyncIterator[None]:
+    async def _turn(self, size: int, *, slow: bool) -> AsyncIterator[None]:
         """The time in which a body of this size is worked on; it waits for none that is small."""
-        if size < LARGE:
+        turns = self._slow_turns if slow else self._turns
+        if size < (LARGE_IF_SLOW if slow else LARGE):
             yield
             return
         try:
             async with asyncio.timeout(TURN_SECONDS):
-                await self._turns.acquire()
+                await turns.acquire()
         except TimeoutError:
             raise Overloaded(
                 "Too many large requests are being worked on.", "Send it again in a moment."
@@ -134,7 +146,7 @@ class Bodies:
         try:
             yield
         finally:
-            self._turns.release()
+            turns.release()
 
 
 def _refuse_large(most: int, largest: int) -> NoReturn:

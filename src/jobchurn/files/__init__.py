@@ -26,7 +26,7 @@ from jobchurn.files.names import free_name, from_printable, printable, shortened
 from jobchurn.files.reading import Reading, reading
 from jobchurn.files.redact import dropped, emptied, held
 from jobchurn.files.route import Split, refuse, route
-from jobchurn.files.scan import MAX_COLUMNS
+from jobchurn.files.scan import MAX_COLUMNS, scan
 from jobchurn.files.structure import missing_column, shown
 from jobchurn.verdict import StructureRule
 
@@ -58,6 +58,7 @@ __all__ = [
     "refuse",
     "remove",
     "route",
+    "scan",
     "settled",
     "sha256_of",
     "shortened",

@@ -123,9 +123,15 @@ def cut(path: Path, contract: Contract) -> Sheet:
         return cut_bytes(file.read(), contract)
 
 
-def cut_bytes(data: bytes, contract: Contract) -> Sheet:
-    """Cut a CSV file's bytes into records, as :func:`cut` does."""
-    records, noticed = scan(data), Noticed()
+def cut_bytes(data: bytes, contract: Contract, records: Records | None = None) -> Sheet:
+    """Cut a CSV file's bytes into records, as :func:`cut` does.
+
+    Args:
+        data: the bytes.
+        contract: whose names are looked for.
+        records: what :func:`scan` finds in them, where that was done.
+    """
+    records, noticed = scan(data) if records is None else records, Noticed()
     noticed.look_at(data, records)
     return first_sheet(data, records, contract, data, noticed)[0]
 

@@ -29,6 +29,7 @@ _NOT_IN_TEXT = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f]")
 _SAMPLE = 8192
 _DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _LISTED = 10
+_LONGEST = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,15 @@ def header_of(
         contract: whose names are looked for.
         data: the file's bytes, whose first tell text from what is none.
     """
+    if len(line) > _LONGEST:  # to look for names in it would take a multiple of its memory
+        if _is_binary(data):
+            return _binary(line[:_SAMPLE])
+        return refusal(
+            StructureRule.NO_HEADER,
+            line[:_SAMPLE],
+            f"The first line is no header: it has {len(line):,} bytes. "
+            "Put one line with the names of the columns first.",
+        )
     try:
         text = line.decode()
     except UnicodeDecodeError:

@@ -101,8 +101,13 @@ def _read(line: bytes) -> Any:
         return _NotJson(line, error.message)
 
 
+_SEEN = 60
+"""How many bytes of a line that is no JSON are shown: to escape them takes a microsecond each."""
+
+
 def _no_json(found: _NotJson) -> Fault:
-    text = shown(found.line.decode(errors="backslashreplace"))
+    more = "…" if len(found.line) > _SEEN else ""
+    text = shown(found.line[:_SEEN].decode(errors="backslashreplace") + more)
     return {
         "field": None,
         "value": text,

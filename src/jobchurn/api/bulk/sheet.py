@@ -14,7 +14,7 @@ from jobchurn.api.faults import Fault, broken_rule, echoed, sentence
 from jobchurn.api.schema import asked
 from jobchurn.contract import Contract, Violation
 from jobchurn.errors import InvalidRequest
-from jobchurn.files import Sheet, cut_bytes
+from jobchurn.files import Sheet, cut_bytes, scan
 from jobchurn.flow.rows import judged_columns
 from jobchurn.verdict import Reason
 
@@ -30,7 +30,10 @@ def submitted(body: bytes, contract: Contract, most_records: int) -> Submission:
     refuse_values(body, most_values, (b",", b"\n", b"\r"))
     refuse_values(body, 2 * most_values, (b'"',))  # a value may stand between two
     contract = replace(contract, columns=asked(contract))
-    sheet = cut_bytes(body, contract)
+    # Before they are looked into: what is wrong with a record takes far more memory than it does.
+    records = scan(body)
+    refuse_many(len(records) - 1, most_records)
+    sheet = cut_bytes(body, contract, records)
     if sheet.refusal is not None:
         message, _, cure = sheet.refusal.message.partition(". ")
         raise InvalidRequest(
@@ -38,7 +41,6 @@ def submitted(body: bytes, contract: Contract, most_records: int) -> Submission:
             cure or "Send a header with the names of columns, and below it one record a line.",
             {"errors": [_fault(sheet.refusal)]},
         )
-    refuse_many(sheet.rows, most_records)
     refuse_columns(sheet.header, contract)
     unfit = None
     if sheet.faults:

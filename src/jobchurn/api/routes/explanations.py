@@ -56,7 +56,7 @@ class ExplainAnswer(BaseModel):
 @needs(Scope.PREDICT)
 async def post_explain(request: Request, door: TheDoor) -> Response:
     """Takes what `/predict` takes, and stores nothing."""
-    async with door.bodies.read(request) as body:
+    async with door.bodies.read(request, slow=True) as body:
         return await door.workers.run(_explain, door, body)
 
 
