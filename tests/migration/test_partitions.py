@@ -9,6 +9,7 @@ from jobchurn.errors import DatabaseLocked
 from jobchurn.store import partitions
 from jobchurn.store.engine import engine_of
 from jobchurn.store.partitions import make_partitions
+from store_work import at_once
 
 
 @pytest.fixture
@@ -113,6 +114,17 @@ def test_months_that_are_wholly_past_go_with_their_rows(store, connection):
     assert partition_of_each(connection) == ["predictions_2031_03"]
     connection.commit()
     assert store.partitions.drop(datetime(2031, 3, 31, tzinfo=UTC)) == 0
+
+
+def test_of_several_who_tidy_up_at_once_each_month_is_removed_by_one(store, connection):
+    hours = [datetime(2020, 1, 1, tzinfo=UTC) + timedelta(hours=n) for n in range(0, 8000, 40)]
+    for month in (1, 4, 7, 10):
+        make_partitions(connection, datetime(2020, month, 5, tzinfo=UTC))
+    stored_at(connection, *hours)
+    connection.commit()
+    gone = at_once(4, lambda _: store.partitions.drop(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert sum(gone) == len(hours)
+    assert not any("2020" in name for name in names_of(connection))
 
 
 def test_whoever_reads_is_waited_for_and_nothing_is_dropped_from_under_them(
