@@ -175,6 +175,23 @@ def test_good_rows_that_came_before_and_lost_somebody_since_are_done(house):
     assert scored(house) == []
 
 
+def test_good_rows_that_the_contract_admits_no_longer_are_told_of(house, caplog):
+    lines = good_lines(5)
+    run = ingested(house, "a.csv", lines)
+    forget(house, Person.of(JOB_CHANGE, lines[0].split(",")[NAMES.index(JOB_CHANGE.id.name)]))
+    good = ingested(house, "b.csv", good_lines(4, seed=1))
+    scored(house)
+    assert "does not admit" not in caplog.text
+    third = ingested(house, "c.csv", good_lines(4, seed=2))
+    text = Path(third.good).read_text().splitlines(keepends=True)
+    Path(third.good).write_text("".join([*text[:2], damaged(text[2]), *text[3:]]))
+    assert scored(house) == [("c.csv", 3)]
+    assert "c.csv: 1 of its 4 rows are not predicted" in caplog.text
+    row = Counter({(run.run_id, 1): 1})
+    other = Counter({(third.run_id, 2): 1})
+    assert predicted(house) == each_once(run, good, third) - row - other
+
+
 def test_killed_before_it_is_noted_a_file_is_predicted_once(house, monkeypatch):
     run = ingested(house, "a.csv", good_lines(3))
 

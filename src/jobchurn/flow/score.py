@@ -98,6 +98,13 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
             "Put the file back: nothing else holds these rows.",
         ) from error
     found = read_admitted(path, services.contract)
+    if strange := _no_longer_admitted(found):
+        log.warning(
+            "%s: %d of its %d rows are not predicted: the contract of today does not admit them.",
+            files.printable(path.name),
+            strange,
+            found.sheet.rows,
+        )
     digest, records = found.sheet.sha256, found.records
     for piece in _parts(services, found, f"file:{digest}"):
         if not piece.is_stored:
@@ -112,6 +119,12 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
         digest, name=path.name, mtime=status.st_mtime, rows=len(records), run_id=good.run_id
     )
     return Scored(path.name, len(records))
+
+
+def _no_longer_admitted(found: Admitted) -> int:
+    """How many rows are left out, though nobody has emptied them on request."""
+    left_out = np.setdiff1d(np.arange(found.sheet.rows) + 1, found.rows, assume_unique=True)
+    return sum(bool(found.sheet.record(row).strip(b' \t\r\n,"')) for row in left_out.tolist())
 
 
 @dataclass(frozen=True)
