@@ -252,6 +252,9 @@ REFUSALS = {
 }
 """What a machine answers where a file cannot lie in a place, however right the program is."""
 
+FULL = {errno.ENOSPC, errno.EDQUOT}
+"""What it answers where a disk is full, or somebody's share of it."""
+
 
 def refusal_of(error: OSError) -> PlaceRefused | None:
     """A machine's refusal as the foreseen failure that it is; ``None`` for any other failure."""

@@ -7,6 +7,7 @@ Pauses are short unless ``PATIENT`` is in the environment, and silence is not bo
 without it nobody does.
 """
 
+import errno
 import json
 import os
 import signal
@@ -92,11 +93,19 @@ def _nobody_looks_after_the_keeper():
     guard.Guard._end_orphans = planted
 
 
+def _full_disk():
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    keeper.write_private = full
+
+
 PLANTS = {
     "what ends is not restarted": _nothing_restarts,
     "orphans are left": _orphans_are_left,
     "a killed supervisord stays away": _nobody_looks_after_supervisord,
     "a killed keeper stays away": _nobody_looks_after_the_keeper,
+    "the disk is full": _full_disk,
 }
 
 

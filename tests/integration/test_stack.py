@@ -150,6 +150,19 @@ def test_a_supervisord_that_says_nothing_any_more_is_replaced(stacks):
     eventually(lambda: stack.are_up(["api"]))
 
 
+def test_a_full_disk_ends_no_service_and_is_told_once(stacks):
+    stack = stacks(PLANT="the disk is full")
+    assert stack.command("up", "--only=api", "--detach").returncode == 0
+    told = "how the services fare cannot be written down"
+    eventually(lambda: told in stack.log("up"), 60)
+    keeper, former = stack.keeper(), stack.pid("api")
+    os.kill(former, signal.SIGKILL)
+    eventually(lambda: "api was restarted" in stack.log("up"))
+    eventually(lambda: stack.are_up(["api"]))
+    assert stack.keeper() == keeper
+    assert stack.log("up").count(told) == 1
+
+
 def test_a_killed_service_is_restarted_and_its_grandchildren_are_not_left(stack):
     stack.up()
     eventually(lambda: len(stack.grandchildren()) == 3)

@@ -1,5 +1,6 @@
 """The keeper's mouth: each channel hears of a failing service by itself, once, in order."""
 
+import io
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ from jobchurn.stack import tell
 from jobchurn.stack.history import Event, Turn
 from jobchurn.stack.record import StackFolder
 from jobchurn.stack.teller import AGAIN_SECONDS, Teller
-from jobchurn.stack.untold import Told, read_told, read_untold
+from jobchurn.stack.untold import Told, line_of, read_told, read_untold
 from webhook import listener
 
 FAILS = Event("api", "api is failing: it ends as soon as it is started", Turn.FAILING, 1.0)
@@ -140,6 +141,22 @@ def test_a_process_that_cannot_be_begun_is_begun_later(
     assert teller.own
 
 
+def test_people_are_told_where_nothing_can_be_written_down(
+    folder, good, channels, tellers, monkeypatch
+):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    teller = tellers()
+    with monkeypatch.context() as patched:
+        patched.setattr("jobchurn.stack.teller.write_untold", full)
+        teller.tell(FAILS)
+        until(teller, lambda: len(good.received) == 1)
+        teller.tell(IS_WELL)
+        until(teller, lambda: len(good.received) == 2)
+    assert told(good) == ["Critical: api fails", "Over: api fails"]
+
+
 def test_a_process_that_cannot_write_down_what_it_told_does_not_end(folder, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -163,8 +180,8 @@ def test_a_channel_that_never_answers_is_given_up_and_hears_what_comes_next(
         monkeypatch.setattr(tell, "FIRST_WAIT_SECONDS", 0.0)
         monkeypatch.setattr(tell, "TRIES", 2)
         monkeypatch.setattr(tell.sys, "argv", ["tell", str(folder.home)])
-        Teller(read_settings(), folder).tell(FAILS)
-        Teller(read_settings(), folder).tell(IS_WELL)
+        lines = line_of(1, FAILS) + line_of(2, IS_WELL)
+        monkeypatch.setattr(tell.sys, "stdin", io.StringIO(lines))
         assert tell.main() == 0
         heard = [b"Over" in content for _, _, content in broken.received]
     assert heard == [False, False, True, True]

@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from jobchurn.errors import FULL
 from jobchurn.stack.record import ServiceState, State
 
 COLOURS = {
@@ -31,8 +32,16 @@ class Display:
         self._shown: dict[str, State] = {}
 
     def say(self, text: str) -> None:
-        """Print a sentence."""
-        self._console.print(Text(text))
+        """Print a sentence. On a full disk it may be lost: nothing that it tells of waits for it.
+
+        Raises:
+            OSError: stdout is gone.
+        """
+        try:
+            self._console.print(Text(text))
+        except OSError as trouble:
+            if trouble.errno not in FULL:
+                raise
 
     def note(self, text: str) -> None:
         """Print a sentence with the time, for those who read it later."""

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from contextlib import suppress
 
-from jobchurn.errors import StackFailed
+from jobchurn.errors import FULL, StackFailed
 from jobchurn.stack import supervision, tidier
 from jobchurn.stack.display import Display
 from jobchurn.stack.history import Event, History, Turn
@@ -86,6 +86,7 @@ class Keeper:
         self._rests: dict[str, int] = {}
         self._given_up: dict[str, tuple[int, float]] = {}
         self._falls = 0
+        self._cannot_write = False
         self._record: Record | None = None
         self._supervisord = Supervisord(folder)
         self._stop_seconds = STOP_MARGIN_SECONDS
@@ -172,7 +173,7 @@ class Keeper:
             if self._supervisord.lives:
                 for event in history.see(states, processes, time.time()):
                     self._tell(event)
-                write_private(self._folder.courses, history.to_json())
+                self._write_down(history)
                 self._retry_failed(known)
             if self._tidier is not None:
                 for event in self._tidier.step(time.monotonic()):
@@ -277,6 +278,19 @@ class Keeper:
             if kept.courses.keys() == {one.name for one in states}
             else History.begin(states, processes, time.time())
         )
+
+    def _write_down(self, history: History) -> None:
+        """Keep how the services fare. On a full disk that waits: they must not fall for it."""
+        try:
+            write_private(self._folder.courses, history.to_json())
+        except OSError as trouble:
+            if trouble.errno not in FULL:
+                raise
+            self._cannot_write, before = True, self._cannot_write
+            if not before:
+                self._display.note(f"how the services fare cannot be written down: {trouble}")
+        else:
+            self._cannot_write = False
 
     def _tell(self, event: Event) -> None:
         """Show an event, with a failing service's last words; some are for people elsewhere too."""

@@ -19,7 +19,7 @@ from jobchurn.notify.message import Fact, Link, Tone, shown_moment
 from jobchurn.settings import read_settings
 from jobchurn.stack.history import Event, Turn
 from jobchurn.stack.record import StackFolder
-from jobchurn.stack.untold import Told, read_untold
+from jobchurn.stack.untold import Told, of_line
 from jobchurn.wiring import notifier
 
 RULE = "service-failing"
@@ -30,7 +30,7 @@ FIRST_WAIT_SECONDS = 30.0
 """After the first try that failed; the wait doubles from try to try."""
 
 POLL_SECONDS = 0.5
-"""From one look at what there is to tell to the next, while a channel is at work."""
+"""From one look at what there is to tell to the next."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +97,16 @@ class ServiceAlert:
 
 
 def main() -> int:
-    """Tell every channel what it was not told yet, until none is at work any more."""
+    """Tell every channel of the events on stdin, until that has ended and none is at work."""
     folder = StackFolder(Path(sys.argv[1]))
     channels = notifier(read_settings())
     told = Told(folder.told, channels.channels)
+    heard: dict[int, Event] = {}
+    is_all = threading.Event()
+    threading.Thread(target=_hear, args=(heard, is_all), daemon=True).start()
     at_work: dict[str, threading.Thread] = {}
     while True:
-        events = read_untold(folder.untold)
+        is_over, events = is_all.is_set(), dict(heard)
         for channel in channels.channels:
             behind = told.last(channel) < max(events, default=0)
             if behind and (channel not in at_work or not at_work[channel].is_alive()):
@@ -112,9 +115,18 @@ def main() -> int:
                     target=_tell, args=(channels, channel, events, told), daemon=True
                 )
                 at_work[channel].start()
-        if not any(thread.is_alive() for thread in at_work.values()) and told.is_kept():
+        is_idle = not any(thread.is_alive() for thread in at_work.values())
+        if told.is_kept() and is_idle and is_over:
             return 0
         time.sleep(POLL_SECONDS)
+
+
+def _hear(heard: dict[int, Event], is_all: threading.Event) -> None:
+    """Take down the events on stdin as they come."""
+    for line in sys.stdin:
+        number, event = of_line(line)
+        heard[number] = event
+    is_all.set()
 
 
 def _tell(channels: Notifier, channel: str, events: dict[int, Event], told: Told) -> None:

@@ -1,7 +1,8 @@
 """What people are still to be told of services, and how far each channel has come: two files.
 
 The keeper alone writes the one, the process that tells alone the other: neither waits, and whoever
-takes the place of one that was killed goes on where that one stopped.
+takes the place of one that was killed goes on where that one stopped. Between the two, an event is
+a line of text, so that people are told also where nothing can be written down.
 """
 
 from __future__ import annotations
@@ -29,6 +30,17 @@ def read_untold(path: Path) -> dict[int, Event]:
 def write_untold(path: Path, events: Mapping[int, Event]) -> None:
     """Keep the events, in place of those that were kept before."""
     write_private(path, json.dumps({number: asdict(event) for number, event in events.items()}))
+
+
+def line_of(number: int, event: Event) -> str:
+    """A numbered event as a line."""
+    return f"{json.dumps([number, asdict(event)])}\n"
+
+
+def of_line(line: str) -> tuple[int, Event]:
+    """The numbered event that :func:`line_of` wrote."""
+    number, fields = json.loads(line)
+    return number, _event_of(fields)
 
 
 def read_told(path: Path) -> dict[str, int]:
