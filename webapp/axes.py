@@ -23,9 +23,11 @@ SAYS = {"good": "good", "notice": "notice", "warn": "warning", "bad": "bad", "pl
 
 _HEADROOM = 1.3
 _FEWEST_TICKS, _MOST_TICKS = 3, 6
-# Midnight shows the day, every other hour the time: fit for minutes and for months.
+# Midnight shows the day, every other hour the time, to the second where it is no whole minute: fit
+# for seconds and for months.
 _CLOCK = (
-    "utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
+    "utcseconds(datum.value) != 0 ? utcFormat(datum.value, '%H:%M:%S')"
+    " : utchours(datum.value) == 0 && utcminutes(datum.value) == 0"
     " ? utcFormat(datum.value, '%d %b') : utcFormat(datum.value, '%H:%M')"
 )
 

@@ -23,6 +23,7 @@ ATTEMPTS = 3
 """How often a request that may be repeated is sent before it counts as failed."""
 
 _PASSING = frozenset({429, 502, 503, 504})
+_SHUT = frozenset({401, 403})
 _WAIT_AT_MOST = 5.0
 _LINK_MINUTES = 60
 _LINKS_AT_MOST = 1_000
@@ -217,6 +218,8 @@ class Client:
             else:
                 if response.is_success:
                     return response
+                if response.status_code in _SHUT:
+                    raise self._shut_out(response)
                 if response.status_code not in _PASSING or attempt == ATTEMPTS:
                     raise problem_of(response)
                 pause = max(pause, _retry_after(response))
@@ -236,6 +239,23 @@ class Client:
                 "Set `API_URL` to where the prediction service answers, and start again.",
             )
         return told
+
+    def _shut_out(self, response: httpx.Response) -> Problem:
+        """A refusal for want of a right: a person here holds no key, the web app does."""
+        if response.status_code == HTTPStatus.FORBIDDEN:
+            sentence = "The prediction service does not allow this web app what it asked for."
+        elif "Authorization" in self._http.headers:
+            sentence = (
+                "The prediction service does not know, or no longer knows, this web app's key."
+            )
+        else:
+            sentence = "The prediction service asks for a key, and this web app has none."
+        return Problem(
+            sentence,
+            "Whoever runs the web app makes a key by `jobchurn keys create webapp --scope predict "
+            "--scope read`, and starts it with that as `API_KEY`.",
+            (problem_of(response).sentence,),
+        )
 
     def _away(self, error: httpx.TransportError) -> Problem:
         if isinstance(error, httpx.TimeoutException):

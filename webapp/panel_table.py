@@ -19,6 +19,7 @@ _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d")
 _HEAT = (217, 119, 30)
 _HEAT_MOST = 0.75
 _ROW_HEIGHT, _TIME_WIDTH = 35, 130
+_CHARACTER_WIDTH, _CELL_PADDING = 7.5, 24
 _FEWEST_IN_A_MATRIX = 2
 
 
@@ -33,6 +34,8 @@ def show_table(panel: Panel) -> None:
             config[name] = st.column_config.DatetimeColumn(
                 format="D MMM, HH:mm:ss", timezone="UTC", width=_TIME_WIDTH
             )
+        elif is_number(column, panel):
+            config[name] = st.column_config.Column(width=width_of(column, panel))
     matrix = matrix_of(panel)
     styled = table.style.format(
         {
@@ -109,6 +112,16 @@ def matrix_of(panel: Panel) -> list[str]:
     alike = {panel.unit_of(column) for column in numbers} == {"short"}
     is_matrix = len(names) == 1 and len(numbers) >= _FEWEST_IN_A_MATRIX and alike
     return numbers if is_matrix else []
+
+
+def width_of(column: str, panel: Panel) -> int:
+    """A width in pixels that cuts off no number: Streamlit's own leaves out what is long.
+
+    A number of which the beginning is not seen reads as another one.
+    """
+    unit = panel.unit_of(column)
+    texts = [heading_of(column, panel), *(exact(cell, unit) for cell in _cells(column, panel))]
+    return round(max(map(len, texts)) * _CHARACTER_WIDTH) + _CELL_PADDING
 
 
 def heat_of(numbers: pd.DataFrame) -> pd.DataFrame:

@@ -19,6 +19,10 @@ from problems import Problem
 MOST_COLUMNS = 1000
 """More names than this in a header are no table of ours."""
 
+MOST_ROWS = 250_000
+"""So many rows, with what is said of them, take this process more than a gigabyte while they are
+looked at: a few larger files at once would end it, for everybody."""
+
 _LONGEST_SHOWN = 60
 _OTHER_ENCODINGS = (b"\xff\xfe", b"\xfe\xff", b"\x00")
 _OTHER_FORMATS = {
@@ -88,6 +92,11 @@ def read_upload(content: bytes, contract: Contract) -> Upload:
     _note_columns(upload, contract)
     for cells in records:
         upload.rows += 1
+        if upload.rows > MOST_ROWS:
+            raise Problem(
+                f"The file has more than {MOST_ROWS:,} rows, which is too many for this page.",
+                "Upload it in parts, or predict it in a terminal: `jobchurn predict FILE -o OUT`.",
+            )
         record, damage = _record_of(upload.rows, cells, header, columns)
         if damage:
             upload.damaged += damage

@@ -144,6 +144,25 @@ def test_a_lasting_trouble_is_told_after_the_last_attempt(client, api):
     assert len(api.requests) == ATTEMPTS
 
 
+@pytest.mark.parametrize(
+    ("status", "key", "said"),
+    [
+        (401, "", "asks for a key, and this web app has none"),
+        (401, "jc_old", "no longer knows, this web app's key"),
+        (403, "jc_narrow", "does not allow this web app"),
+    ],
+)
+def test_who_has_no_right_is_told_who_can_mend_it_and_how(api, status, key, said):
+    api.trouble = (status, problem("The request carries no key.", cure="Send `Authorization`."))
+    with pytest.raises(Problem, match=said) as caught:
+        Client(api.address, api_key=key).model()
+    assert "jobchurn keys create" in caught.value.cure
+    assert "`API_KEY`" in caught.value.cure
+    assert "Authorization" not in caught.value.cure
+    assert caught.value.details == ("The request carries no key.",)
+    assert len(api.requests) == 1
+
+
 def test_a_refusal_is_not_asked_again_and_names_field_and_repair(client, api):
     with pytest.raises(Problem) as caught:
         client.predict([example_record() | {"gender": "female"}], key="k")

@@ -11,6 +11,7 @@ from dashboard import Panel, Span, dashboard_of, rows_of
 from drawn import ROW_PIXELS
 from fake_panels import CRITICALITY, PANELS, TOO_MUCH, dashboard, wave
 from palette import BLUE, GREY, ORANGE, SEVERAL, TINTS
+from panel_table import width_of
 
 END = datetime(2026, 11, 24, 13, tzinfo=UTC)
 START = END - timedelta(hours=6)
@@ -95,6 +96,20 @@ def test_time_is_in_utc_and_says_so(found, span):
     assert all(time["axis"]["title"] == "UTC" for time in times)
     assert all(row["when"].endswith(" UTC") for row in data_of(drawn) if "when" in row)
     assert bool(times) == (found.kind != "bars")
+
+
+def test_a_tick_between_two_minutes_is_not_called_as_the_minute_is():
+    drawn = plots.lines(panel(rows=[[START.isoformat(), "a", 1.0]]), SPAN)
+    words = axis_of(drawn, "x")["axis"]["labelExpr"]
+    assert words.startswith("utcseconds(datum.value) != 0 ? utcFormat(datum.value, '%H:%M:%S')")
+
+
+def test_a_column_of_a_table_is_wide_enough_for_its_longest_number():
+    rows = [["a", 1.0], ["b", None], ["c", -0.00012]]
+    found = panel("table", ["rule", "value"], rows)
+    short = panel("table", ["rule", "value"], rows[:2])
+    assert width_of("value", found) > width_of("value", short) >= len("Value") * 7
+    assert width_of("value", found) >= len("-0.00012") * 7
 
 
 @pytest.mark.parametrize(("found", "span"), [p for p in MADE_UP if p.values[0].kind != "bars"])

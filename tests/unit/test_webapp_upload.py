@@ -150,3 +150,12 @@ def test_a_file_that_cannot_be_used_is_refused_with_the_reason_and_a_cure(conten
 
 def test_a_header_alone_is_a_file_of_no_rows():
     assert read(HEADER).rows == 0
+
+
+def test_a_file_of_more_rows_than_a_page_can_bear_is_refused_with_another_way(monkeypatch):
+    monkeypatch.setattr("upload.MOST_ROWS", 2)
+    assert read(HEADER, ROW, "1,2,3").rows == 2
+    with pytest.raises(Problem) as caught:
+        read(HEADER, ROW, ROW, ROW)
+    assert caught.value.sentence.startswith("The file has more than 2 rows")
+    assert "jobchurn predict" in caught.value.cure
