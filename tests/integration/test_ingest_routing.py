@@ -13,6 +13,7 @@ from ingest_house import HEADER, damaged, good_lines, ingest_house, records_in, 
 from jobchurn import files
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import DataUnusable, NotFound
+from jobchurn.files import atomic
 from jobchurn.flow import ingest
 from jobchurn.flow.split import split
 
@@ -201,6 +202,50 @@ def test_a_file_from_elsewhere_is_ingested_and_left_where_it_is(house, tmp_path)
     assert (run.file, run.rows_valid) == ("mine.csv", 4)
     assert elsewhere.exists()
     assert list(house.folders.raw_data.iterdir()) == []
+
+
+def test_a_file_of_the_name_that_comes_while_it_is_copied_in_is_not_overwritten(
+    house, tmp_path, monkeypatch
+):
+    elsewhere = tmp_path / "a.csv"
+    elsewhere.write_text("\n".join([HEADER, *good_lines(4)]))
+    pieces = atomic.pieces
+
+    def late(source):
+        if source == elsewhere:
+            write_raw(house, "a.csv", good_lines(2, seed=1))
+        return pieces(source)
+
+    monkeypatch.setattr(atomic, "pieces", late)
+    run = ingest.ingest_one(house, trigger="cli", file=elsewhere)
+    assert (run.file, run.rows_valid) == ("a-2.csv", 4)
+    monkeypatch.undo()
+    [other] = ingest.ingest_all(house, trigger="cli")
+    assert (other.file, other.rows_valid) == ("a.csv", 2)
+
+
+def test_a_file_that_waits_already_is_not_copied_in_again(house, tmp_path):
+    elsewhere = tmp_path / "a.csv"
+    waiting = write_raw(house, "a.csv", good_lines(2))
+    elsewhere.write_bytes(waiting.read_bytes())
+    assert ingest.ingest_one(house, trigger="cli", file=elsewhere).file == "a.csv"
+    assert list(house.folders.raw_data.iterdir()) == []
+
+
+def test_a_link_among_the_raw_files_is_refused_by_name(house, tmp_path):
+    (tmp_path / "a.csv").write_text("\n".join([HEADER, *good_lines(4)]))
+    link = house.folders.raw_data / "link.csv"
+    link.symlink_to(tmp_path / "a.csv")
+    with pytest.raises(DataUnusable, match="symbolic link"):
+        ingest.ingest_one(house, trigger="cli", file=link)
+
+
+def test_a_folder_of_any_name_among_those_of_runs_is_no_fault(house):
+    strange = house.folders.work / "caf\udce9"
+    strange.mkdir()
+    (strange / "raw").write_text("\n".join([HEADER, *good_lines(3)]))
+    run = ingest.ingest_one(house, trigger="cli")
+    assert (run.file, run.rows_valid) == ("caf\udce9.csv", 3)
 
 
 def test_a_file_that_does_not_exist_is_named(house, tmp_path):

@@ -6,6 +6,7 @@ reader fail, whatever it holds.
 
 from jobchurn.files.atomic import (
     copy,
+    copy_beside,
     make_folder,
     move,
     put_back,
@@ -41,6 +42,7 @@ __all__ = [
     "StructureRule",
     "arriving",
     "copy",
+    "copy_beside",
     "cut",
     "cut_bytes",
     "dropped",

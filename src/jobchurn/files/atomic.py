@@ -72,6 +72,21 @@ def copy(source: Path, destination: Path, staging: Path | None = None) -> None:
     write_atomically(destination, pieces(source), staging)
 
 
+def copy_beside(source: Path, destination: Path) -> Path:
+    """Copy a regular file's bytes, atomically, beside whatever lies there or comes meanwhile.
+
+    Returns:
+        Where the copy lies: ``destination``, or there under a name that was free.
+
+    Raises:
+        OSError: one of them cannot be read or written.
+        DataUnusable: the source is no regular file.
+    """
+    draft = destination.with_name(f".{secrets.token_hex(8)}.tmp")
+    copy(source, draft)
+    return put_back(draft, destination)
+
+
 def move(source: Path, destination: Path) -> None:
     """Move a file, onto another file system too; it replaces what lies there.
 

@@ -351,16 +351,19 @@ def _delivered(services: Services, file: Path) -> Path:
         raise DataUnusable(f"{file} is no regular file.", "Give the path of a CSV file.")
     if not files.settled(file, services.settings.settle_seconds):
         raise DataUnusable(f"{file} is still being written.", "Ingest it once it is complete.")
+    place = folder / file.name
     if file.absolute().parent.resolve() == folder.resolve():
-        return folder / file.name
-    copy = folder / file.name
-    if copy.exists() and files.sha256_of(copy) != files.sha256_of(file):
+        if place.is_symlink():  # whoever can make names here would have anything read
+            raise DataUnusable(f"{file} is a symbolic link.", "Give the path that it leads to.")
+        return place
+    if not place.exists():
+        return files.copy_beside(file, place)
+    if files.sha256_of(place) != files.sha256_of(file):
         raise DataUnusable(
             f"Another file of the name {file.name} waits in {folder}.",
             "Ingest that one first, or give the file another name.",
         )
-    files.copy(file, copy)
-    return copy
+    return place
 
 
 def _taken(services: Services, path: Path, trigger: str, holder: str) -> Claim | None:

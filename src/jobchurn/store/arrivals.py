@@ -206,7 +206,7 @@ class Arrivals:
         arrivals = self._arrivals
         wanted = sa.select(
             arrivals.c.name, arrivals.c.sha256, arrivals.c.closed_at, arrivals.c.outcome
-        ).where(arrivals.c.run_id == run_id)
+        ).where(arrivals.c.run_id == encoded(run_id))
         with transaction(self._engine) as connection:
             row = connection.execute(wanted).first()
         if row is None:
