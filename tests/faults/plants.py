@@ -114,14 +114,14 @@ def _key_dropped() -> None:
 
 def _key_committed_before_its_predictions() -> None:
     _each_by_itself()
-    real = Requests.register
+    real = Requests.registered
 
-    def register(self, connection, batch):
-        registered = real(self, connection, batch)
+    def registered(self, connection, batch):
+        found = real(self, connection, batch)
         connection.connection.driver_connection.commit()
-        return registered
+        return found
 
-    Requests.register = register
+    Requests.registered = registered
 
 
 def _commit_comes_too_late() -> None:
