@@ -201,6 +201,21 @@ def test_a_crash_loop_backs_off_is_reported_everywhere_once_and_is_told_to_be_ov
     assert "the toy is broken" not in first + second
 
 
+def test_who_stops_what_fails_and_starts_it_anew_calls_the_alarm_off(stacks):
+    with listener() as hook:
+        stack = stacks(services=("api",), TEAMS_WEBHOOK=hook.webhook, WEBHOOK_HOSTS="127.0.0.1")
+        (stack.toys / "broken").touch()
+        kill([stack.pid("api")])
+        eventually(lambda: cards(hook))
+        stack.command("down")
+        (stack.toys / "broken").unlink()
+        assert stack.command("up", "--only=api", "--detach").returncode == 0
+        eventually(lambda: len(cards(hook)) == 2)
+    first, second = map(json.dumps, cards(hook))
+    assert "Critical: api fails" in first
+    assert "Over: api fails" in second
+
+
 def spawned(stack):
     """When supervisord started the API, in seconds."""
     lines = re.findall(

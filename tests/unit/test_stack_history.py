@@ -106,6 +106,14 @@ def test_a_new_state_and_a_restart_are_new_beginnings(history):
     assert history.courses["toy"].since == 7.0
 
 
+def test_what_failed_before_the_stack_was_stopped_is_told_to_be_well_once_it_is_steady():
+    states = [ServiceState("toy", State.RUNNING, 1, "here")]
+    history = History.begin(states, {"toy": {"toy": 1}}, 0.0, {"toy", "of another stack"})
+    assert seen(history, "running", at=STEADY_SECONDS) == []
+    [over] = seen(history, "running", at=STEADY_SECONDS + 1)
+    assert (over.text, over.turn) == ("toy is well again", Turn.OVER)
+
+
 def test_a_keeper_that_takes_over_goes_on_from_what_was_written(history):
     crash(history, CRASHES)
     other = History.from_json(history.to_json())

@@ -52,6 +52,27 @@ def test_a_failure_is_told_once_and_tried_again_soon(log):
     assert (over.service, over.turn) == ("tidy", Turn.OVER)
 
 
+def test_a_failure_that_a_keeper_before_told_of_is_told_to_be_over(log):
+    environment = {"CODE": "0", "PATH": "/usr/bin:/bin"}
+    [over] = swept(Tidier(environment, log, (sys.executable, "-c", FAILS), failing=True), 0.0)
+    assert (over.service, over.turn) == ("tidy", Turn.OVER)
+
+
+def test_one_that_cannot_be_begun_has_failed_and_is_tried_again(log, monkeypatch):
+    def no_memory(*_, **__):
+        raise BlockingIOError(11, "Resource temporarily unavailable")
+
+    tidier = tidier_of(log)
+    with monkeypatch.context() as patched:
+        patched.setattr("jobchurn.stack.tidier.subprocess.Popen", no_memory)
+        [event] = tidier.step(0.0)
+        assert event.turn is Turn.FAILING
+        assert "could not be begun" in event.text
+        assert tidier.step(AGAIN_SECONDS - 1) == []
+    [over] = swept(tidier, AGAIN_SECONDS)
+    assert over.turn is Turn.OVER
+
+
 def test_what_is_told_holds_no_line_of_the_log(log):
     [event] = swept(tidier_of(log, code=1), 0.0)
     assert log.read_text() == "no\n"

@@ -7,7 +7,7 @@ into the home after each look, for ``jobchurn status`` and for a keeper that tak
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Self
@@ -122,11 +122,21 @@ class History:
         states: Sequence[ServiceState],
         processes: Mapping[str, Mapping[str, int]],
         now: float,
+        failing: Container[str] = (),
     ) -> Self:
-        """The history of services that are seen for the first time."""
+        """The history of services that are seen for the first time.
+
+        Those that are ``failing`` did so when they were last seen, and people know it: once they
+        are well, that is news.
+        """
         return cls(
             {
-                one.name: Course(state=one.state, since=now, processes=processes.get(one.name, {}))
+                one.name: Course(
+                    state=one.state,
+                    since=now,
+                    processes=processes.get(one.name, {}),
+                    failing_since=now if one.name in failing else None,
+                )
                 for one in states
             }
         )

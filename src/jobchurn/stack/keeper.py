@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 from jobchurn.errors import FULL, StackFailed
@@ -24,6 +24,7 @@ from jobchurn.stack.supervisor_client import ProgramState
 from jobchurn.stack.supervisord import Supervisord
 from jobchurn.stack.teller import Teller
 from jobchurn.stack.tidier import Tidier
+from jobchurn.stack.untold import read_failing, write_failing
 
 START_SECONDS = 300.0
 """How long a service may take until it answers, a recovery of the database included."""
@@ -81,7 +82,11 @@ class Keeper:
         self._orphans = Orphans()
         self._teller = Teller(plan.settings, folder)
         owners = plan.owners_environment
-        self._tidier = None if owners is None else Tidier(owners, folder.log(tidier.NAME))
+        self._failing = read_failing(folder.failing)
+        self._tidier = None
+        if owners is not None:
+            is_failing = tidier.NAME in self._failing
+            self._tidier = Tidier(owners, folder.log(tidier.NAME), failing=is_failing)
         self._wanted: list[str] = []
         self._rests: dict[str, int] = {}
         self._given_up: dict[str, tuple[int, float]] = {}
@@ -173,7 +178,7 @@ class Keeper:
             if self._supervisord.lives:
                 for event in history.see(states, processes, time.time()):
                     self._tell(event)
-                self._write_down(history)
+                self._write_down(lambda: write_private(self._folder.courses, history.to_json()))
                 self._retry_failed(known)
             if self._tidier is not None:
                 for event in self._tidier.step(time.monotonic()):
@@ -269,20 +274,17 @@ class Keeper:
         """How the services have fared so far; a keeper before this one may have seen more."""
         known = self._known()
         states, processes = self._recorded().states(known), self._recorded().processes(known)
+        fresh = History.begin(states, processes, time.time(), self._failing)
         try:
             kept = History.from_json(self._folder.courses.read_text(encoding="utf-8"))
         except FileNotFoundError:
-            return History.begin(states, processes, time.time())
-        return (
-            kept
-            if kept.courses.keys() == {one.name for one in states}
-            else History.begin(states, processes, time.time())
-        )
+            return fresh
+        return kept if kept.courses.keys() == fresh.courses.keys() else fresh
 
-    def _write_down(self, history: History) -> None:
+    def _write_down(self, write: Callable[[], None]) -> None:
         """Keep how the services fare. On a full disk that waits: they must not fall for it."""
         try:
-            write_private(self._folder.courses, history.to_json())
+            write()
         except OSError as trouble:
             if trouble.errno not in FULL:
                 raise
@@ -301,6 +303,9 @@ class Keeper:
                     self._display.say(f"  {line}")
         if event.turn is not None:
             self._teller.tell(event)
+            change = self._failing.add if event.turn is Turn.FAILING else self._failing.discard
+            change(event.service)
+            self._write_down(lambda: write_failing(self._folder.failing, self._failing))
 
     def _retry_failed(self, known: Mapping[str, ProgramState]) -> None:
         """Try programs again that supervisor has given up, after rests that grow up to a limit."""

@@ -218,6 +218,11 @@ class StackFolder:
         return self.run / "told.json"
 
     @property
+    def failing(self) -> Path:
+        """The services that people think fail, since they were told; it outlives the stack."""
+        return self.run / "failing.json"
+
+    @property
     def lock(self) -> Path:
         """Locked while a stack runs; holds the id of the process that was started by hand."""
         return self.run / "keeper.lock"

@@ -35,6 +35,7 @@ class Tidier:
         environment: what the command finds, the address of the database among it.
         log: where its words go.
         command: by default ``jobchurn tidy``.
+        failing: whether people were told that it fails, by a keeper before this one.
     """
 
     def __init__(
@@ -42,13 +43,15 @@ class Tidier:
         environment: Mapping[str, str],
         log: Path,
         command: tuple[str, ...] = (sys.executable, "-m", "jobchurn.cli", "tidy"),
+        *,
+        failing: bool = False,
     ) -> None:
         self._environment = environment
         self._log = log
         self._command = command
         self._process: subprocess.Popen[bytes] | None = None
         self._due = float("-inf")
-        self._failing = False
+        self._failing = failing
 
     def step(self, now: float) -> list[Event]:
         """Begin where it is time, see to the end of what was begun; what is news.

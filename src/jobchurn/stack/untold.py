@@ -52,6 +52,19 @@ def read_told(path: Path) -> dict[str, int]:
     return kept
 
 
+def read_failing(path: Path) -> set[str]:
+    """The services of which people were told that they fail, and not yet that it is over."""
+    try:
+        return set(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return set()
+
+
+def write_failing(path: Path, services: set[str]) -> None:
+    """Keep these services, in place of those that were kept before."""
+    write_private(path, json.dumps(sorted(services)))
+
+
 class Told:
     """How far each channel has come, as the process that tells keeps it. Threads may share it.
 
