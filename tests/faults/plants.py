@@ -156,16 +156,16 @@ def _files_from_the_future_never_settle() -> None:
 
 def _keys_forgotten_after_half_a_day() -> None:
     _each_by_itself()
-    real = Requests.register
+    real = Requests.registered
 
-    def register(self, connection, batch):
+    def registered(self, connection, batch):
         connection.exec_driver_sql(
             "UPDATE requests SET key = 'forgotten ' || id"
             " WHERE abs(extract(epoch FROM clock_timestamp() - created_at)) > 43200"
         )
         return real(self, connection, batch)
 
-    Requests.register = register
+    Requests.registered = registered
 
 
 def _answers_waited_for_without_end() -> None:
