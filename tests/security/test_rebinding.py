@@ -117,3 +117,8 @@ def opened(port, host):
 )
 def test_the_web_app_is_used_by_a_name_of_this_machine_alone(webapp, host, status):
     assert opened(webapp, host) == status
+
+
+def test_no_page_that_frames_the_web_app_may_tell_it_what_to_do(webapp):
+    told = httpx.get(f"http://127.0.0.1:{webapp}/_stcore/host-config", timeout=60).json()
+    assert told["allowedOrigins"] == []

@@ -143,3 +143,16 @@ def test_a_header_without_an_end_is_refused(tmp_path):
     found, reading, _ = sheets_of(path, 1 << 20, 8192)
     assert [sheet.refusal is not None for sheet in found] == [True]
     assert reading.size == 40_000_000
+
+
+def test_a_sheet_holds_few_records_however_short_they_are(tmp_path, monkeypatch):
+    for name, value in {"_RECORDS": 500, "_FIRST": 2_000, "_SAMPLE": 1_000}.items():
+        monkeypatch.setitem(files.Reading.__iter__.__globals__, name, value)
+    short, long = tmp_path / "short.csv", tmp_path / "long.csv"
+    short.write_bytes(HEAD + b",\n" * 50_000)
+    long.write_bytes(HEAD + (b"x" * 98 + b",\n") * 5_000)
+    with files.reading(short, LETTERS) as reading:
+        assert max(sheet.rows for sheet in reading) <= 2_000
+    with files.reading(long, LETTERS) as reading:
+        sizes = [len(sheet.data) for sheet in reading]
+    assert 20_000 < max(sizes) < 100_000

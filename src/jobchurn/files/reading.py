@@ -30,6 +30,13 @@ from jobchurn.verdict import Reason, StructureRule
 PIECE = 2 * 1024 * 1024
 """How many bytes are read at once: few enough for the processor's cache, which is what counts."""
 
+_RECORDS = 65_536
+"""For how many records a block is meant, as far as those before it tell: each may be bad, and what
+is said of it takes a hundred times the memory of its two bytes."""
+
+_FIRST = 128 * 1024
+"""How many bytes are read at first, while nothing is known of how long records are."""
+
 _SAMPLE = 8192
 """So many first bytes have to be known before a file can be refused for them."""
 
@@ -46,12 +53,13 @@ class Blocks:
 
     def __init__(self, file: IO[bytes], size: int = PIECE) -> None:
         self._file = file
-        self._block = size
+        self._largest = size
+        self._block = min(size, _FIRST)
         self._digest = hashlib.sha256()
         self._hashing = ThreadPoolExecutor(1, "hash")
         self._hashed: deque[Future[None]] = deque()
         self.size = 0
-        self._next = file.read(size)
+        self._next = file.read(self._block)
 
     @property
     def is_over(self) -> bool:
@@ -68,6 +76,15 @@ class Blocks:
         while sum(map(len, found)) < at_least and not self.is_over:
             found.append(self._taken())
         return found[0] if len(found) == 1 else b"".join(found)
+
+    def fit(self, size: int, records: int) -> None:
+        """Let the next blocks be for :data:`_RECORDS`.
+
+        Args:
+            size: how many bytes the latest records have.
+            records: how many there are.
+        """
+        self._block = min(self._largest, max(_FIRST, size * _RECORDS // max(records, 1)))
 
     def _taken(self) -> bytes:
         block = self._next
@@ -146,6 +163,7 @@ class Reading:
                 sheet, rest = self._following(data, self._header)
             if sheet is not None:
                 self.rows += sheet.rows
+                self._blocks.fit(len(sheet.data), sheet.rows)
                 yield sheet
                 if sheet.refusal is not None:
                     self._drain()
