@@ -12,7 +12,7 @@ import httpx
 
 from jobchurn.columnar import Objects, Records
 from jobchurn.contract import Value
-from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable
+from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable, TooLarge
 from jobchurn.settings import Settings
 
 ATTEMPTS = 5
@@ -86,6 +86,7 @@ class ApiPredictor:
         Raises:
             ServiceUnreachable: the API gave no answer, however often it was asked.
             Forbidden: the API asks for another key than this process has.
+            TooLarge: it takes no request of that many bytes, or records.
             InvalidRecords: the API refuses the request; the message says what it found, where.
         """
         lineage = {"run": run_id, "file": file, "first_row": first_row}
@@ -109,6 +110,11 @@ class ApiPredictor:
                 raise Forbidden(
                     f"The API at {self._address} does not let this process in: {trouble}",
                     "Set API_KEY to a key with the scope scheduled: jobchurn keys create.",
+                )
+            if answer.status_code == TooLarge.status:
+                raise TooLarge(
+                    f"The request is too large for the API at {self._address}: {trouble}",
+                    "Allow larger bodies there (MAX_BODY_BYTES), and on the way to it.",
                 )
             if answer.status_code not in _PASSING:
                 raise InvalidRecords(f"The API refused {file}: {trouble}")

@@ -12,7 +12,7 @@ from api_process import Served
 from ingest_house import good_lines
 from jobchurn.access import Key, Scope
 from jobchurn.api_client import ATTEMPTS, ApiPredictor
-from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable
+from jobchurn.errors import Forbidden, InvalidRecords, ServiceUnreachable, TooLarge
 from jobchurn.flow import score
 from scored_house import (
     each_once,
@@ -73,6 +73,36 @@ def test_what_the_api_has_stored_of_a_file_is_known_and_not_asked_again(house, s
         raise AssertionError(where)
 
     score.score_file(house, good, asked_again)
+    assert predicted(house) == each_once(run)
+
+
+@pytest.mark.parametrize("most", [1_000, 100_000])
+def test_what_is_too_large_for_the_api_is_sent_in_halves(house, database, monkeypatch, most):
+    monkeypatch.setenv("MAX_BODY_BYTES", str(most))
+    run = ingested(house, "a.csv", good_lines(most // 100))
+    served = Served(database, house.folders.root)
+    try:
+        with through(served, pause=0.001) as api:
+            scored(house, api)
+    finally:
+        served.end()
+    assert predicted(house) == each_once(run)
+
+
+def test_a_row_that_is_too_large_by_itself_is_told_and_keeps_no_other_file_waiting(house):
+    ingested(house, "a.csv", good_lines(3, seed=1))
+    run = ingested(house, "b.csv", good_lines(2, seed=2))
+    here = score.here(house)
+
+    def narrow(records, *, file, **where):
+        if file == "a.csv":
+            raise TooLarge("The body is larger than 10 bytes.", "Send less.")
+        here(records, file=file, **where)
+
+    done = score.score_new(house, narrow)
+    assert next(done).file == "b.csv"
+    with pytest.raises(TooLarge):
+        next(done)
     assert predicted(house) == each_once(run)
 
 
@@ -216,7 +246,7 @@ def test_an_api_that_never_recovers_is_asked_a_few_times_and_told(scripted):
     assert len(api.asked) == ATTEMPTS
 
 
-@pytest.mark.parametrize("status", [302, 400, 413, 422, 500])
+@pytest.mark.parametrize("status", [302, 400, 422, 500])
 def test_any_other_answer_is_told_at_once(scripted, status):
     api = scripted((status, json.dumps({"detail": "Not so."}).encode()))
     with pytest.raises(InvalidRecords, match=rf"a\.csv: {status}: Not so\."):

@@ -12,7 +12,6 @@ from bisect import bisect_right
 from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -26,6 +25,7 @@ from jobchurn.errors import (
     IdempotencyConflict,
     InvalidRecords,
     JobchurnError,
+    TooLarge,
 )
 from jobchurn.flow.bulk import fingerprint_of, predict_bulk
 from jobchurn.flow.predict import Asked, Source, predict
@@ -86,8 +86,11 @@ def new_files(services: Services) -> list[GoodFile]:
 def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scored:
     """Predict every row of a good file, then note its content as predicted.
 
+    A request that is too large for whoever takes it, a proxy say, is sent in halves.
+
     Raises:
         DataUnusable: the file is no longer there, or cannot be read.
+        TooLarge: a single row is too large.
     """
     path = Path(good.path)
     try:
@@ -106,15 +109,28 @@ def score_file(services: Services, good: GoodFile, predictor: Predictor) -> Scor
             found.sheet.rows,
         )
     digest, records = found.sheet.sha256, found.records
-    for piece in _parts(services, found, f"file:{digest}"):
-        if not piece.is_stored:
-            predictor(
-                piece.records,
-                key=piece.key,
-                run_id=good.run_id,
-                file=files.printable(path.name),
-                first_row=piece.first_row,
-            )
+    # What was removed on request leaves a gap, at which a part ends.
+    gaps = [*(np.flatnonzero(np.diff(found.rows) != 1) + 1).tolist(), len(records)]
+    start, number, limit = 0, 0, services.settings.max_records
+    while start < len(records):
+        rows = slice(start, gaps[bisect_right(gaps, start)])
+        part = _part(services, found, rows, f"file:{digest}:{number}", limit)
+        try:
+            if not part.is_stored:
+                predictor(
+                    part.records,
+                    key=part.key,
+                    run_id=good.run_id,
+                    file=files.printable(path.name),
+                    first_row=part.first_row,
+                )
+        except TooLarge:
+            if len(part.records) == 1:
+                raise
+            limit = len(part.records) // 2
+            continue
+        start += len(part.records)
+        number += 1
     services.store.predictions.mark_predicted(
         digest, name=path.name, mtime=status.st_mtime, rows=len(records), run_id=good.run_id
     )
@@ -144,26 +160,23 @@ class _Part:
     is_stored: bool
 
 
-def _parts(services: Services, found: Admitted, name: str) -> Iterator[_Part]:
-    """A good file in parts: those that are stored already, and the rest at most as many at once.
+def _part(services: Services, found: Admitted, rows: slice, key: str, limit: int) -> _Part:
+    """The first of some neighbouring rows of a good file, as many as one request is of.
 
-    How large a part is that is stored says its request: the limit may have been another one then.
-    What was removed on request leaves a gap, at which a part ends.
+    How many that are where they are stored says their request: the limit may have been another one.
+
+    Args:
+        services: the database.
+        found: the file's rows.
+        rows: the places of the neighbouring ones, from 0.
+        key: of the part's request.
+        limit: how many it may be of, where it is not stored.
     """
-    rows, limit = found.rows, services.settings.max_records
-    gaps = [*(np.flatnonzero(np.diff(rows) != 1) + 1).tolist(), len(rows)]
-    start = 0
-    for number in count():
-        if start == len(rows):
-            return
-        stop = gaps[bisect_right(gaps, start)]
-        key = f"{name}:{number}"
-        known = services.store.predictions.request(key)
-        size = known.n if known is not None and known.n else limit
-        records = found.records[start : min(start + size, stop)].compact()
-        is_stored = known is not None and known.fingerprint in (None, _fingerprint_of(records))
-        yield _Part(records, key, int(rows[start]), is_stored)
-        start += len(records)
+    known = services.store.predictions.request(key)
+    size = known.n if known is not None and known.n else limit
+    records = found.records[rows.start : min(rows.start + size, rows.stop)].compact()
+    is_stored = known is not None and known.fingerprint in (None, _fingerprint_of(records))
+    return _Part(records, key, int(found.rows[rows.start]), is_stored)
 
 
 def _fingerprint_of(records: Records) -> str:
@@ -193,7 +206,7 @@ def score_new(
             continue
         try:
             scored = score_file(services, good, predictor)
-        except (DataUnusable, InvalidRecords, IdempotencyConflict) as error:
+        except (DataUnusable, InvalidRecords, IdempotencyConflict, TooLarge) as error:
             # Another worker may have done it meanwhile, and some of its rows been forgotten since.
             if good in new_files(services):
                 failure = failure or error
