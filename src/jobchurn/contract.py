@@ -47,8 +47,9 @@ Source: OWASP, "CSV Injection".
 _NUMBER = re.compile(NUMBER_PATTERN)
 _NOT_FINITE = re.compile(NOT_FINITE_PATTERN)
 _CONTROL = re.compile(CONTROL_PATTERN)
-_FAR_TOO_LONG = 64
-"""How many times its greatest length a text may have and still be looked at in full."""
+_REPAIRED = 64 * 1024
+"""How many characters a text may have and still be searched for what it likely meant; a cell of a
+file has no more."""
 
 _PLAIN_INTEGER = re.compile(r"([+-]?[0-9]{1,30})(\.0*)?")
 
@@ -221,11 +222,6 @@ class Column:
         return tuple(rules)
 
     @property
-    def _looked_at(self) -> int:
-        """How many characters of a text are looked at: more is too long, whatever stands there."""
-        return _FAR_TOO_LONG * (self.max_length or 1)
-
-    @property
     def allowed(self) -> str:
         """What is allowed, in words."""
         match self.kind:
@@ -336,7 +332,7 @@ class Column:
                 return self.accepted[text]
             except KeyError:
                 raise Violation(self, Rule.DOMAIN, text, partial(self.nearest, text)) from None
-        if _CONTROL.search(text, 0, self._looked_at):
+        if _CONTROL.search(text):
             raise Violation(self, Rule.CHARACTERS, text, partial(self._without_control, text))
         if self.max_length is not None and len(text) > self.max_length:
             raise Violation(self, Rule.LENGTH, text)
@@ -344,7 +340,7 @@ class Column:
 
     def _without_control(self, text: str) -> str | None:
         """A text without control characters, where that one is admitted."""
-        plain = _CONTROL.sub("", text) if len(text) <= self._looked_at else ""
+        plain = _CONTROL.sub("", text) if len(text) <= _REPAIRED else ""
         return plain if plain and self.reads(plain) else None
 
     def _repaired_number(self, text: str) -> str | None:

@@ -22,13 +22,14 @@ def row(number, city="city_1", index="0.5", notes=""):
     return f"{number},{city},{index},Has relevent experience,1{notes}\n"
 
 
-def long(number, start=""):
-    return f"{start}{number:x}".ljust(LENGTH, "x")
+def long(number, filler="x", length=LENGTH):
+    """A city; without control characters to fill it up it is the number."""
+    return f"{number:x}".ljust(length, filler)
 
 
 KINDS = {
     "too long": lambda n: row(n, city=long(n)),
-    "with a likely repair": lambda n: row(n, city=long(n, start="\x01")),
+    "with a likely repair": lambda n: row(n, city=long(n, filler="\x01")),
     "no number": lambda n: row(n, index=long(n)),
     "admitted": lambda n: row(n, index=f"0.{n:04}".ljust(LENGTH, "0")),
     "quoted": lambda n: row(n, city=f'"{long(n)}"'),
@@ -113,7 +114,7 @@ def test_for_how_many_texts_a_repair_is_looked_for_does_not_depend_on_how_much_m
     monkeypatch.setitem(JUDGE, "_WAITING", 40)
     monkeypatch.setattr("jobchurn.quality.column._COUNTED", 5)
     monkeypatch.setattr("jobchurn.quality.reasoning._REPAIRS", 12)
-    text = HEAD + "".join(row(n, city=long(n, start="\x01")) for n in range(1, 101))
+    text = HEAD + "".join(row(n, city=long(n, filler="\x01")) for n in range(1, 101))
     at_ease = judged(tmp_path, text)
     monkeypatch.setitem(JUDGE, "_WAITING_BYTES", 0)
     assert judged(tmp_path, text) == at_ease
@@ -127,7 +128,7 @@ def test_refused_texts_that_are_long_are_remembered_like_short_ones(tmp_path, mo
     monkeypatch.setitem(files.Coder.coded.__globals__, "KEPT", 30)
     counts = []
     for length in (100, 256, 257, LENGTH):
-        cities = [f"\x01{n:x}".ljust(length, "x") for n in range(100)]
+        cities = [long(n, filler="\x01", length=length) for n in range(100)]
         text = HEAD + "".join(row(n, city=city) for n, city in enumerate(cities, 1))
         counts.append(judged(tmp_path, text, piece=10 * length)[1].count(b'"repair": "'))
     assert counts == [12] * 4
