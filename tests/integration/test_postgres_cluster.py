@@ -148,10 +148,14 @@ def test_a_server_that_does_not_start_is_told_with_its_last_words(own_home):
 
 
 def test_a_home_of_another_user_is_told(new_home, monkeypatch):
-    def refused(*_arguments, **_options):
-        raise PermissionError(13, "Permission denied", str(new_home))
+    opened = os.open
 
-    monkeypatch.setattr(Path, "open", refused)
+    def refused(path, *rest, **options):
+        if Path(path).is_relative_to(new_home):
+            raise PermissionError(13, "Permission denied", str(path))
+        return opened(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", refused)
     with (
         pytest.raises(StackFailed, match="JOBCHURN_HOME"),
         serving(settings_at(new_home)),
