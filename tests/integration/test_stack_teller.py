@@ -142,7 +142,7 @@ def test_a_process_that_cannot_be_begun_is_begun_later(
 
 
 def test_people_are_told_where_nothing_can_be_written_down(
-    folder, good, channels, tellers, monkeypatch
+    folder, good, channels, tellers, monkeypatch, caplog
 ):
     def full(*_):
         raise OSError(28, "No space left on device")
@@ -155,9 +155,10 @@ def test_people_are_told_where_nothing_can_be_written_down(
         teller.tell(IS_WELL)
         until(teller, lambda: len(good.received) == 2)
     assert told(good) == ["Critical: api fails", "Over: api fails"]
+    assert caplog.text.count("cannot be written down") == 1
 
 
-def test_a_process_that_cannot_write_down_what_it_told_does_not_end(folder, monkeypatch):
+def test_a_process_that_cannot_write_down_what_it_told_does_not_end(folder, monkeypatch, caplog):
     def full(*_):
         raise OSError(28, "No space left on device")
 
@@ -167,6 +168,7 @@ def test_a_process_that_cannot_write_down_what_it_told_does_not_end(folder, monk
         ledger.mark("json", 1)
         assert not ledger.is_kept()
         assert ledger.last("json") == 1
+    assert caplog.text.count("cannot be written down") == 1
     assert ledger.is_kept()
     assert read_told(folder.told) == {"json": 1}
 

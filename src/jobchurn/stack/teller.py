@@ -15,7 +15,7 @@ from jobchurn.settings import Settings
 from jobchurn.stack.history import Event
 from jobchurn.stack.record import StackFolder
 from jobchurn.stack.supervision import TIED
-from jobchurn.stack.untold import line_of, read_told, read_untold, write_untold
+from jobchurn.stack.untold import line_of, read_told, read_untold, said_once, write_untold
 
 AGAIN_SECONDS = 30.0
 """From a process that was ended before it was done, or could not be begun, to the next one."""
@@ -34,6 +34,7 @@ class Teller:
         self._folder = folder
         self._untold = read_untold(folder.untold) if self._has_channels else {}
         self._kept = dict(self._untold)
+        self._trouble: str | None = None
         self._process: subprocess.Popen[bytes] | None = None
         self._due = float("-inf")
 
@@ -77,10 +78,14 @@ class Teller:
 
     def _keep(self) -> None:
         """Write down what is still to be told; on a full disk that waits, and people do not."""
-        if self._kept != self._untold:
-            with suppress(OSError):
-                write_untold(self._folder.untold, self._untold)
-                self._kept = dict(self._untold)
+        if self._kept == self._untold:
+            return
+        try:
+            write_untold(self._folder.untold, self._untold)
+        except OSError as trouble:
+            self._trouble = said_once(self._trouble, trouble)
+        else:
+            self._kept, self._trouble = dict(self._untold), None
 
     def _say(self, events: Mapping[int, Event]) -> None:
         """Tell the process that is at work; after one that is about to end, the next is told."""

@@ -8,14 +8,16 @@ a line of text, so that people are told also where nothing can be written down.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
 from jobchurn.stack.history import Event, Turn
 from jobchurn.stack.private import write_private
+
+log = logging.getLogger(__name__)
 
 
 def read_untold(path: Path) -> dict[int, Event]:
@@ -79,6 +81,7 @@ class Told:
         self._last = {channel: known.get(channel, 0) for channel in channels}
         self._lock = threading.Lock()
         self._is_kept = True
+        self._trouble: str | None = None
 
     def last(self, channel: str) -> int:
         """The number of the last event that is done with there; 0 where none is."""
@@ -99,10 +102,24 @@ class Told:
         """
         with self._lock:
             if not self._is_kept:
-                with suppress(OSError):
+                try:
                     write_private(self._path, json.dumps(self._last))
-                    self._is_kept = True
+                except OSError as trouble:
+                    self._trouble = said_once(self._trouble, trouble)
+                else:
+                    self._is_kept, self._trouble = True, None
             return self._is_kept
+
+
+def said_once(before: str | None, trouble: OSError) -> str:
+    """Say why nothing can be written down, where that is not what was said before; what was said.
+
+    By way of the log: its own file may lie on the disk that is full, and must end nothing.
+    """
+    said = str(trouble)
+    if said != before:
+        log.warning("what people are told of services cannot be written down: %s", said)
+    return said
 
 
 def _event_of(fields: Mapping[str, object]) -> Event:
