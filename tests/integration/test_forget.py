@@ -1,87 +1,41 @@
 """A person is forgotten: nothing of them is found anywhere, and all that counts stays as it was."""
 
 import dataclasses
-import errno
 import json
-import os
 from pathlib import Path
 
 import pytest
 
 from api_house import RECORD, open_house, serving
-from faults import forgetting
+from forget_house import (
+    CITY,
+    ID,
+    NAMES,
+    PERSON,
+    TEXT,
+    counts,
+    deliver,
+    forget_house,
+    forgotten,
+    ingested,
+    line,
+    mentions,
+    people,
+    predicted,
+    scored,
+    theirs,
+)
 from jobchurn import files
 from jobchurn.contract import JOB_CHANGE
 from jobchurn.errors import InvalidRequest
-from jobchurn.flow import ingest, score
-from jobchurn.flow.forget import Person, forget, removal
+from jobchurn.flow import ingest
+from jobchurn.flow.forget import Person
 from small_model import random_records
-
-NAMES = [column.name for column in JOB_CHANGE.columns]
-ID = JOB_CHANGE.id.name
-PERSON = 987654321012345
-TEXT = str(PERSON)
-CITY = "Mx O'Test of Unheard-of Street"
-"""An open text that nobody else has."""
 
 
 @pytest.fixture
 def house(store, tmp_path):
-    services = open_house(store, tmp_path / "home")
-    settings = services.settings.model_copy(update={"settle_seconds": 0.0})
-    return dataclasses.replace(services, settings=settings)
-
-
-def line(record, **texts):
-    return ",".join(texts.get(name, JOB_CHANGE[name].write(record[name])) for name in NAMES)
-
-
-def people(count, seed=0):
-    return [
-        line(record, **{ID: str(1000 * seed + n)})
-        for n, record in enumerate(random_records(JOB_CHANGE, count, seed), 1)
-    ]
-
-
-def theirs(seed=99, **texts):
-    [record] = random_records(JOB_CHANGE, 1, seed)
-    return line(record, **{ID: TEXT} | texts)
-
-
-def deliver(house, name, lines, header=NAMES, end="\n"):
-    path = house.folders.raw_data / name
-    path.write_text(end.join([",".join(header), *lines]) + end, newline="")
-    return path
-
-
-def ingested(house, name, lines, **values):
-    return ingest.ingest_one(house, trigger="cli", file=deliver(house, name, lines, **values))
-
-
-def scored(house):
-    return [one.file for one in score.score_new(house)]
-
-
-def forgotten(house, text=TEXT, **values):
-    return forget(house, Person.of(JOB_CHANGE, text), patience=0.5, **values)
-
-
-def mentions(house, database, text=TEXT):
-    """Where a text is found: in the files of the home, and in all tables."""
-    return forgetting.mentions(house.folders.root, database, text)
-
-
-def counts(house):
-    """What the ledger says of each run, whoever is forgotten."""
-    return [
-        dataclasses.replace(run, notes=())
-        for run in sorted(house.store.runs.finished(limit=None), key=lambda run: run.run_id)
-    ]
-
-
-def predicted(house):
-    rows, _ = house.store.predictions.page(limit=10_000)
-    return sorted((row.run_id, row.row_number, row.record[ID]) for row in rows)
+    return forget_house(store, tmp_path / "home")
 
 
 def test_nothing_of_a_person_is_found_and_nobody_else_loses_a_byte(house, database):
@@ -332,123 +286,6 @@ def test_files_that_never_arrive_are_named_where_they_mention_the_id(house):
     (house.folders.raw_data / ".hidden.csv").write_text(theirs())
     (house.folders.raw_data / "other.part").write_text("nobody")
     assert [one.file for one in forgotten(house).left] == ["data/raw_data/.hidden.csv"]
-
-
-def test_a_worker_that_lives_is_waited_for_and_then_named(house):
-    deliver(house, "a.csv", [theirs()])
-    claim = ingest.read_data(house, trigger="dag", holder="another:1:1")
-    [left] = forgotten(house).left
-    assert "another worker" in left.why
-    assert claim.run_id in left.file
-
-
-def test_a_file_that_a_worker_takes_on_while_another_is_looked_at_is_not_missed(house, monkeypatch):
-    for n in range(2):
-        path = deliver(house, f"{n}.csv", people(3, seed=n))
-        ingest.read_data(house, trigger="dag", file=path, holder=f"x:{n}:1")
-    [first, second] = sorted(house.folders.work.iterdir())
-    (second / "raw").rename(second / "raw.moving")
-    (second / "raw.moving").write_text("\n".join([",".join(NAMES), theirs()]))
-    cut = files.cut
-
-    def late(path, contract):
-        if path.parent == first and (second / "raw.moving").exists():
-            (second / "raw.moving").rename(second / "raw")
-        return cut(path, contract)
-
-    monkeypatch.setattr(files, "cut", late)
-    [left] = forgotten(house).left
-    assert (second.name in left.file, "another worker" in left.why) == (True, True)
-
-
-def test_the_folder_of_a_run_that_goes_while_they_are_looked_for_is_no_fault(house, monkeypatch):
-    ingested(house, "a.csv", [theirs()])
-    held = deliver(house, "b.csv", people(2))
-    claim = ingest.read_data(house, trigger="dag", file=held, holder="x:1:1")
-    going = house.folders.work / claim.run_id
-    scandir = os.scandir
-
-    def late(path="."):
-        if str(path) == str(going):
-            (going / "raw").unlink()
-            going.rmdir()
-        return scandir(path)
-
-    monkeypatch.setattr(os, "scandir", late)
-    assert forgotten(house).files
-
-
-def test_what_is_claimed_while_they_are_forgotten_is_waited_for_or_said(house, monkeypatch):
-    from_files, came = removal._Removal.from_files, []
-
-    def meanwhile(one):
-        from_files(one)
-        lines = [theirs(seed=200 + len(came))]
-        path = deliver(house, f"{len(came)}.csv", lines)
-        came.append(ingest.read_data(house, trigger="dag", file=path, holder="x:1:1"))
-
-    monkeypatch.setattr(removal._Removal, "from_files", meanwhile)
-    [left] = forgotten(house).left
-    assert came[0].run_id in left.file
-
-
-def test_a_file_that_may_not_be_read_is_said_and_keeps_nobody_from_being_forgotten(
-    house, database, monkeypatch
-):
-    ingested(house, "a.csv", [*people(2), theirs()])
-    scored(house)
-    closed = deliver(house, "closed.csv", people(2, seed=5))
-    hidden = house.folders.raw_data / ".hidden.csv"
-    hidden.write_text(theirs())
-    read = Path.read_bytes
-    cut, sha256_of = files.cut, files.sha256_of
-
-    def unless_closed(work):
-        def tried(path, *arguments, **how):  # root may read whatever its mode is
-            if path in (closed, hidden):
-                raise PermissionError(errno.EACCES, "Permission denied", str(path))
-            return work(path, *arguments, **how)
-
-        return tried
-
-    with monkeypatch.context() as patch:
-        patch.setattr(files, "cut", unless_closed(cut))
-        patch.setattr(files, "sha256_of", unless_closed(sha256_of))
-        patch.setattr(Path, "read_bytes", unless_closed(read))
-        looked = forgotten(house, dry_run=True)
-        done = forgotten(house)
-    for found in (looked, done):
-        told = {one.file: one.why for one in found.left}
-        assert told.keys() == {"data/raw_data/closed.csv", "data/raw_data/.hidden.csv"}
-        assert all("Permission denied" in why for why in told.values())
-    assert done.predictions == looked.predictions
-    hidden.unlink()
-    assert mentions(house, database) == []
-
-
-def test_a_file_that_is_taken_while_they_are_looked_for_is_no_fault(house, monkeypatch):
-    path = deliver(house, "a.csv", people(2))
-    arriving, calls = files.arriving, []
-
-    def taken(folder):
-        calls.append(folder)
-        if len(calls) == 2:
-            path.unlink()
-        return arriving(folder)
-
-    monkeypatch.setattr(files, "arriving", taken)
-    assert forgotten(house, dry_run=True).left == []
-    assert len(calls) == 2
-
-
-def test_what_a_dead_worker_left_is_finished_first(house, database):
-    deliver(house, "a.csv", [*people(2), theirs()])
-    claim = ingest.read_data(house, trigger="dag", holder="another:1:1")
-    ingest.validate_data(house, claim)
-    house.store.arrivals.release(claim)
-    assert forgotten(house).left == []
-    assert mentions(house, database) == []
-    assert house.store.runs.get(claim.run_id).finished_at is not None
 
 
 def test_the_report_of_a_repeat_loses_the_same_rows(house, database):

@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from jobchurn.api import create_app, dashboards, door
-from jobchurn.api.choices import chosen_of
 from jobchurn.contract import JOB_CHANGE
-from jobchurn.errors import DatabaseUnreachable, InvalidRequest, QueryRefused, ReaderMissing
+from jobchurn.errors import DatabaseUnreachable, QueryRefused, ReaderMissing
 from jobchurn.files import Folders
 from jobchurn.flow.services import Services
 from jobchurn.panels import (
@@ -489,14 +488,3 @@ parameters = st.lists(
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_is_asked_is_answered_or_refused(client, parameters):
     assert client.get("/panels/numbers", params=parameters).status_code in (200, 422)
-
-
-def test_of_many_values_that_are_not_on_offer_ten_are_held_against_what_is(monkeypatch):
-    looked = []
-    monkeypatch.setattr(
-        "jobchurn.api.choices.difflib.get_close_matches", lambda *_, **__: looked.append(1) or []
-    )
-    asked = [f"door{number}" for number in range(100)]
-    with pytest.raises(InvalidRequest) as caught:
-        chosen_of(DOOR, DOOR.options, asked)
-    assert len(looked) == len(caught.value.details["errors"]) == 10
